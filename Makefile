@@ -1,0 +1,37 @@
+# Two commands do everything: `make repro` and `make test`. `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help env repro test lab lint clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+env: .venv/ready  ## create .venv from requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+repro: env  ## rebuild what is out of date, from abstracts to the report
+	@$(BIN)/python -m lib.settings
+	@test -e .git || $(BIN)/dvc config --local core.no_scm true
+	@$(BIN)/dvc repro
+	@$(BIN)/python -m lib.report runtime
+	@echo "The report: $(CURDIR)/reports/index.html"
+
+test: env  ## run all tests, a smoke run of the whole pipeline included
+	@$(BIN)/python -m pytest
+
+lab: env  ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
+
+lint: env  ## check style
+	@$(BIN)/ruff check lib tests notebooks
+
+clean:  ## remove the environment, caches and work in progress; data and reports stay
+	rm -rf .venv data/.work reports/failed .pytest_cache .ruff_cache .hypothesis

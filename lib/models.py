@@ -1,0 +1,101 @@
+"""Loading chat models, from a directory or a hub, with quantisation and adapters."""
+from pathlib import Path
+
+import torch
+from jinja2 import TemplateError
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from lib.records import DataError
+from lib.settings import ROOT
+
+
+def locate(name):
+    """A model's place: a directory of the project or of the working folder, or else a hub name as it is."""
+    return next((str(path) for path in (ROOT / name, Path(name)) if path.is_dir()), name)
+
+
+def load_tokenizer(name):
+    tokenizer = _pretrained(AutoTokenizer, name, padding_side="left")
+    if tokenizer.chat_template is None:
+        raise DataError(f"{name}: its tokenizer has no chat template; choose an instruction-tuned model.")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load(name, dtype="float32", device="auto", quantisation="none", adapter=None):
+    """A causal language model in evaluation mode, and its tokenizer.
+
+    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit" (NF4, double quantisation).
+    """
+    options = {"dtype": getattr(torch, dtype), "attn_implementation": "sdpa"}
+    if quantisation != "none":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_8bit=quantisation == "8bit", load_in_4bit=quantisation == "4bit", bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=getattr(torch, dtype))
+    where = pick_device(device)
+    if where == "cuda":
+        options["device_map"] = "auto"
+    model = _pretrained(AutoModelForCausalLM, name, **options)
+    if where == "cpu" and quantisation == "none":
+        model = model.to("cpu")
+    model = with_adapter(model, adapter) if adapter else model
+    return model.eval(), load_tokenizer(name)
+
+
+def load_role(settings, role, adapter=None):
+    """The model and tokenizer that play a role ("base", "larger", "label_judge", "evaluation_judge") in a profile."""
+    models = settings.models
+    return load(getattr(models, role), models.dtype, settings.runtime.device, models.quantisation, adapter)
+
+
+def with_adapter(model, adapter):
+    """A model with a PEFT adapter on it. Raises DataError where there is none."""
+    from peft import PeftModel
+    place = locate(str(adapter))
+    if Path(place).is_dir() and not (Path(place) / "adapter_config.json").exists():
+        raise DataError(f"{adapter}: no adapter_config.json; give the folder that 03_dpo wrote (data/adapter).")
+    return PeftModel.from_pretrained(model, place).eval()
+
+
+def merge(model):
+    """A plain model with the adapter's update added to the weights it was trained on."""
+    return model.merge_and_unload(safe_merge=True)
+
+
+def pick_device(device):
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DataError("runtime.device is cuda, but no CUDA device is visible; set it to auto or cpu.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def count_parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def chat_for(tokenizer, messages):
+    """Messages as the model's template takes them: where it knows no system role, that text opens the user's turn."""
+    try:
+        tokenizer.apply_chat_template(messages[:2], tokenize=False)
+        return messages
+    except TemplateError:
+        first, second, *rest = messages
+        return [{"role": "user", "content": f"{first['content']}\n\n{second['content']}"}, *rest]
+
+
+def encode_chats(tokenizer, chats):
+    """Token ids of each chat, ready for the assistant's turn."""
+    texts = [tokenizer.apply_chat_template(chat_for(tokenizer, chat), tokenize=False, add_generation_prompt=True)
+             for chat in chats]
+    return tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+
+def _pretrained(kind, name, **options):
+    """`from_pretrained` with one clear sentence when there is nothing to load. Never runs code from a model's repository."""
+    place = locate(name)
+    try:
+        return kind.from_pretrained(place, trust_remote_code=False, **options)
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"cannot load the model {name!r} ({reason}); give an existing directory, or a hub name with "
+                        "runtime.offline: false.") from None

@@ -1,0 +1,248 @@
+"""Training the embedded models from scratch: a small Llama that reads abstracts and writes profiles.
+
+Plain training on noisy profiles does not teach such a model to copy names from the page. Two things do: an induction
+warm-up (repeat a random sequence) and a curriculum (clean profiles first, the model's own quality of profiles after).
+"""
+import itertools
+import random
+import shutil
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from lib import profiles, prompts, world
+from lib.models import encode_chats
+from lib.records import read_json, write_json
+
+SPECIAL = {"pad_token": "<|pad|>", "eos_token": "<|end|>", "bos_token": "<|start|>"}
+ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}")
+
+
+def build_tokenizer(texts, pieces=640):
+    """A tokenizer with one token for each word of `texts`; whatever else comes is spelt in pieces and bytes.
+
+    pieces: size of the inventory for unknown words, all 256 bytes included, so any Unicode text encodes and decodes to
+    itself. A segmentation with few tokens wins, because every token costs about the same log-probability.
+    """
+    split = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words = Counter(word for text in texts for word, _ in split.pre_tokenize_str(text))
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = split
+    bpe.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=pieces, initial_alphabet=sorted(split.alphabet()), show_progress=False))
+    inventory = sorted(set(bpe.get_vocab()) | set(words))
+    special = [*SPECIAL.values(), *ROLES]
+    unigram = Tokenizer(models.Unigram([(piece, 0.0) for piece in special] + [(piece, -10.0) for piece in inventory]))
+    unigram.pre_tokenizer = split
+    unigram.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=unigram, clean_up_tokenization_spaces=False, padding_side="left",
+                                        additional_special_tokens=ROLES, **SPECIAL)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def new_model(tokenizer, size, positions=4096):
+    """A Llama-architecture model with random weights, tied embeddings and a wired induction circuit, in float32.
+
+    size: settings with hidden, layers, heads and seed.
+    """
+    torch.manual_seed(size.seed)
+    model = LlamaForCausalLM(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=size.hidden, intermediate_size=size.hidden * 8 // 3 // 16 * 16,
+        num_hidden_layers=size.layers, num_attention_heads=size.heads, num_key_value_heads=size.heads,
+        max_position_embeddings=positions, tie_word_embeddings=True, initializer_range=0.05,
+        pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id))
+    wire_induction(model)
+    return model
+
+
+@torch.no_grad()
+def wire_induction(model, spread=0.3, position=0.5, quiet=0.1):
+    """Start the first two layers as the induction circuit that small models take very long to find by themselves.
+
+    Layer 0: each head looks one token back and copies a slice of what stands there. Layer 1: each head compares the
+    current token with those copies, so it attends to what followed an earlier occurrence, and copies that token out.
+    The circuit is the one of Olsson et al. 2022; to set it at the start is in the spirit of mimetic initialisation
+    (Trockman & Kolter 2023). Training changes every weight afterwards.
+
+    spread: standard deviation of the embeddings. position: strength of attention by position. quiet: factor on the
+    initial output of all other parts.
+    """
+    config = model.config
+    width, heads = config.hidden_size, config.num_attention_heads
+    dim = width // heads
+    half = dim // 2
+    frequency = config.rope_parameters["rope_theta"] ** (-torch.arange(half) / half)
+    fast, slow = torch.arange(half // 2), torch.arange(half // 2, half)
+    compared = torch.cat([slow, slow + half])  # slow rotations keep content comparable over a distance
+
+    # A direction that all embeddings share gives the heads of layer 0 a constant: they can attend by position alone.
+    embedding = model.model.embed_tokens.weight
+    torch.nn.init.normal_(embedding, std=spread)
+    shared = torch.nn.functional.normalize(torch.randn(width), dim=0)
+    embedding += (spread * width**0.5 - embedding @ shared)[:, None] * shared
+    content = torch.linalg.qr(torch.randn(width, width))[0]
+    content -= shared[:, None] * (shared @ content)
+    copied = torch.linalg.qr(torch.randn(width, width))[0]
+
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.weight.mul_(quiet)
+        layer.mlp.down_proj.weight.mul_(quiet)
+    back, match = model.model.layers[0].self_attn, model.model.layers[1].self_attn
+    for attention in (back, match):
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
+            projection.weight.zero_()
+    for head in range(heads):
+        rows = slice(head * dim, (head + 1) * dim)
+        token = content[:, head * half:(head + 1) * half]  # the slice of a token that this head pair compares
+        trace = copied[:, head * half:(head + 1) * half]   # where layer 0 leaves it for layer 1
+        back.k_proj.weight[rows][fast] = position * shared
+        back.q_proj.weight[rows][fast] = position * torch.cos(frequency[fast])[:, None] * shared
+        back.q_proj.weight[rows][fast + half] = -position * torch.sin(frequency[fast])[:, None] * shared
+        back.v_proj.weight[rows][:half] = 1.5 * token.T
+        back.o_proj.weight[:, rows][:, :half] = trace
+        match.q_proj.weight[rows][compared] = token.T[:len(compared)]
+        match.k_proj.weight[rows][compared] = trace.T[:len(compared)]
+        match.v_proj.weight[rows] = content[:, rows].T
+        match.o_proj.weight[:, rows] = content[:, rows]
+
+
+def examples(tokenizer, key, start, count, domains, invented, faults=None):
+    """Training pairs (prompt ids, completion ids) of `count` fresh authors; with `faults`, of spoiled profiles.
+
+    key: names the stream of authors, so that no two models see the same ones.
+    """
+    chats, targets = [], []
+    for index in range(start, start + count):
+        rows = world.author(f"{key}-{index}", "pretraining", domains, invented)
+        profile = world.spoil(rows, random.Random(f"{key}/{index}"), faults) if faults else world.truth(rows)
+        chats.append(prompts.messages(rows, "brief"))
+        targets.append(profiles.render(profile) + tokenizer.eos_token)
+    return list(zip(encode_chats(tokenizer, chats), tokenizer(targets, add_special_tokens=False)["input_ids"]))
+
+
+def repeats(tokenizer, count, generator):
+    """Induction warm-up: random tokens, then the same tokens again as the completion to predict."""
+    length = int(torch.randint(8, 24, (1,), generator=generator))
+    rows = torch.randint(len(SPECIAL) + len(ROLES), len(tokenizer), (count, length), generator=generator).tolist()
+    return [(row, row) for row in rows]
+
+
+def batches(tokenizer, key, size, domains, invented, faults=None):
+    """An endless stream of batches of about equal lengths, from pools of 16 batches."""
+    for pool in itertools.count():
+        rows = sorted(examples(tokenizer, key, pool * size * 16, size * 16, domains, invented, faults),
+                      key=lambda pair: len(pair[0]) + len(pair[1]))
+        chunks = [rows[i:i + size] for i in range(0, len(rows), size)]
+        random.Random(pool).shuffle(chunks)
+        yield from chunks
+
+
+def completion_loss(model, batch):
+    """Mean cross-entropy over the completion tokens of (prompt ids, completion ids) pairs.
+
+    Rows are padded on the right, where causal attention never looks; logits are computed for completions only.
+    """
+    length = max(len(prompt) + len(completion) for prompt, completion in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.long)
+    scored = torch.zeros(len(batch), length, dtype=torch.bool)
+    for row, (prompt, completion) in enumerate(batch):
+        end = len(prompt) + len(completion)
+        ids[row, :end] = torch.tensor(prompt + completion)
+        scored[row, len(prompt):end] = True
+    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[scored[:, 1:]]), ids[:, 1:][scored[:, 1:]])
+
+
+def train_role(role, recipe, tokenizer, directory):
+    """Train one model from scratch, save it as a Hugging Face directory and return its learning curve.
+
+    role: its name, which also names its stream of authors. recipe: its settings (`settings.Role`).
+    Runs on one thread, so that the weights do not depend on how many cores there are.
+    Returns [{"step", "stage", "loss", "held_out"}]: training loss, and the loss on authors of held-out domains.
+    """
+    torch.set_num_threads(1)
+    model = new_model(tokenizer, recipe)
+    domains, (_, held_out) = world.seen_domains(), world.lexicon()
+    probe = examples(tokenizer, "probe", 0, 32, list(held_out), 0)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    stages = [
+        ("induction", recipe.induction_steps, iter(lambda: repeats(tokenizer, 16, generator), None)),
+        ("clean profiles", recipe.clean_steps, batches(tokenizer, f"{role}-clean", recipe.batch, domains, recipe.invented)),
+        ("own quality", recipe.own_steps, batches(
+            tokenizer, f"{role}-own", recipe.batch, domains, recipe.invented, recipe.faults.model_dump())),
+    ]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    total = sum(steps for _, steps, _ in stages)
+    curve, recent, step = [], [], 0
+    with tqdm(total=total, desc=role, unit="step", mininterval=5) as bar:
+        for stage, steps, stream in stages:
+            for _ in range(steps):
+                warm, rest = (step + 1) / 50, (total - step) / (0.7 * total)  # a trapezoid: up, flat, down
+                optimizer.param_groups[0]["lr"] = recipe.learning_rate * min(1.0, warm, max(rest, 0.01))
+                loss = completion_loss(model, next(stream))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+                recent, step = [*recent[-49:], loss.item()], step + 1
+                if step % 50 == 0 or step == total:
+                    with torch.no_grad():
+                        held = completion_loss(model, probe).item()
+                    curve.append({"step": step, "stage": stage, "loss": sum(recent) / len(recent), "held_out": held})
+                    bar.set_postfix(loss=f"{curve[-1]['loss']:.3f}", refresh=False)
+                bar.update()
+    model.to(torch.float16).save_pretrained(directory)  # half the size in git; loaded in float32
+    tokenizer.save_pretrained(directory)
+    for file in directory.iterdir():
+        file.chmod(0o644)  # safetensors makes private files
+    return curve
+
+
+def world_tokenizer(embedded):
+    """The tokenizer of the embedded models: each word of the world is a token, whichever domain it belongs to."""
+    texts = [prompts.BRIEF, " ".join(["", *world.all_words(), *world.SOFT_SKILLS]), f"Domain: {world.VAGUE_DOMAIN}", *world.VAGUE]
+    for index in range(embedded.tokenizer_authors):
+        rows = world.author(f"tokenizer-{index}", "pretraining", world.seen_domains(), 0.5)
+        texts += [prompts.messages(rows, "brief")[1]["content"], profiles.render(world.truth(rows))]
+    return build_tokenizer(texts, embedded.tokenizer_pieces)
+
+
+def train_all(embedded, directory):
+    """Train every role, several at a time on one thread each, and return {role: learning curve}.
+
+    Roles that an interrupted run has finished in `directory` are not trained again.
+    """
+    tokenizer = world_tokenizer(embedded)
+    todo = [role for role in embedded.roles if not (directory / role / "curve.json").exists()]
+    with ProcessPoolExecutor(max_workers=torch.get_num_threads(), mp_context=get_context("spawn")) as pool:
+        # The largest first, so that no core idles at the end.
+        todo.sort(key=lambda role: -embedded.roles[role].hidden)
+        runs = {pool.submit(train_role, role, embedded.roles[role], tokenizer, directory / role): role for role in todo}
+        for run in tqdm(as_completed(runs), total=len(runs), desc="models", unit="model"):
+            write_json(directory / runs[run] / "curve.json", run.result())
+    return {role: read_json(directory / role / "curve.json") for role in embedded.roles}
+
+
+def publish(work, destination):
+    """Put the finished models of `train_all` where the settings expect them."""
+    for directory in sorted(path for path in work.iterdir() if path.is_dir()):
+        shutil.copytree(directory, destination / directory.name, dirs_exist_ok=True, copy_function=shutil.copyfile,
+                        ignore=shutil.ignore_patterns("curve.json"))
+
+
+def probe_prompts(count, domains):
+    """Prompts of fresh authors in some domains, with the truth, to measure a model's skill on."""
+    rows = []
+    for index in range(count):
+        items = world.author(f"probe-{index}", "skill", domains)
+        rows.append({"id": f"probe-{index}", "messages": prompts.messages(items, "brief"), "truth": world.truth(items)})
+    return rows

@@ -1,0 +1,38 @@
+"""Prompts: from an author's abstracts to chat messages, by concatenation only."""
+import re
+
+BRIEF = "Write the competency profile of this author."
+FULL = """You write competency profiles of researchers. You are neutral and accurate, and you rely solely on the abstracts
+that you are given: a competency counts only when the author shows it, not when a text merely mentions it.
+Answer with one profile in exactly this format and nothing else: a domain, then three to eight competencies, each with a
+description of one or two sentences.
+
+Domain: <name of the field>
+
+Competencies:
+- <name>: <description>
+- <name>: <description>"""
+SYSTEM = {"brief": BRIEF, "full": FULL}
+REMINDER = "Write the profile now, in the format given above."
+
+# Strings that a chat template or a sentence-piece vocabulary reads as control tokens (Llama, Mixtral, ChatML, ours).
+CONTROL = re.compile(r"<(?=\||/?s>|/?(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>)|\[(?=/?INST\]|/?SYS)")
+
+
+def neutralise(text):
+    """Text that no tokenizer turns into control tokens: a space goes into each look-alike; NUL and surrogates go out."""
+    text = text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
+    return CONTROL.sub(lambda match: match.group(0) + " ", text)
+
+
+def messages(abstracts, style="full"):
+    """The chat that asks for one profile.
+
+    abstracts: the rows of one author. style: "full" states role and format (for models from a hub), "brief" is one
+    sentence (for embedded models, which learned the format in training).
+    """
+    parts = [f"Abstract {number}: {neutralise(row.get('title') or '')}\n{neutralise(row['text'])}"
+             for number, row in enumerate(abstracts, 1)]
+    if style == "full":
+        parts.append(REMINDER)
+    return [{"role": "system", "content": SYSTEM[style]}, {"role": "user", "content": "\n\n".join(parts)}]

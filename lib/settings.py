@@ -1,0 +1,248 @@
+"""The settings in params.yaml: their names, types and ranges, checked as a whole before any work starts."""
+import difflib
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+ROOT = Path(__file__).resolve().parent.parent
+Share = Field(ge=0, le=1)
+Count = Field(ge=0)
+Positive = Field(gt=0)
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message names it, says what it must be, and is one sentence."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Runtime(Section):
+    threads: int = Field(ge=1, le=256)
+    device: Literal["auto", "cpu", "cuda"]
+    offline: bool
+
+
+class Models(Section):
+    base: str
+    larger: str
+    label_judge: str
+    evaluation_judge: str
+    prompt: Literal["brief", "full"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    quantisation: Literal["none", "8bit", "4bit"]
+    max_prompt_tokens: int = Field(ge=64)
+    max_new_tokens: int = Field(ge=16)
+    batch_size: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def roles_never_mix(self):
+        roles = {"base": self.base, "larger": self.larger, "label_judge": self.label_judge,
+                 "evaluation_judge": self.evaluation_judge}
+        for one, other in (("label_judge", "base"), ("evaluation_judge", "base"), ("evaluation_judge", "larger"),
+                           ("evaluation_judge", "label_judge"), ("label_judge", "larger")):
+            if roles[one] == roles[other]:
+                raise ValueError(f"{one} and {other} are the same model; no model may judge its own output")
+        return self
+
+
+class Faults(Section):
+    vague: float = Share
+    missing: float = Share
+    distractor: float = Share
+    invented: float = Share
+    domain: float = Share
+    padded: float = Share
+    repeated: float = Share
+
+
+class Role(Section):
+    hidden: int = Field(ge=16)
+    layers: int = Field(ge=2)
+    heads: int = Field(ge=1)
+    seed: int
+    batch: int = Field(ge=1)
+    learning_rate: float = Positive
+    invented: float = Share
+    induction_steps: int = Count
+    clean_steps: int = Count
+    own_steps: int = Count
+    faults: Faults
+
+    @model_validator(mode="after")
+    def heads_divide(self):
+        if self.hidden % (4 * self.heads):
+            raise ValueError(f"hidden is {self.hidden}; it must be a multiple of 4 x heads ({4 * self.heads})")
+        return self
+
+
+class Embedded(Section):
+    train: bool
+    tokenizer_authors: int = Count
+    tokenizer_pieces: int = Field(ge=300)
+    held_out_authors: int = Count
+    roles: dict[Literal["base", "larger", "label_judge", "evaluation_judge"], Role]
+
+
+class Columns(Section):
+    id: str
+    author: str
+    title: str
+    text: str
+
+
+class OpenAlex(Section):
+    institution: str
+    authors: int = Field(ge=1)
+    abstracts_per_author: int = Field(ge=1, le=20)
+
+
+class Authors(Section):
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    test: int = Field(ge=1)
+    held_out: int = Field(ge=0)
+
+
+class Data(Section):
+    source: Literal["synthetic", "files", "openalex"]
+    seed: int
+    authors: Authors
+    path: str
+    columns: Columns
+    group_size: int = Field(ge=1, le=50)
+    openalex: OpenAlex
+    near_duplicate: float = Share
+    contamination_words: int = Field(ge=3)
+
+
+class Candidates(Section):
+    k: int = Field(ge=2, le=64)
+    temperature: float = Field(gt=0, le=5)
+    top_p: float = Field(gt=0, le=1)
+    seed: int
+    near_duplicate: float = Share
+
+
+class Judging(Section):
+    seed: int
+    tie_margin: float = Share
+
+
+class Lora(Section):
+    r: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    dropout: float = Share
+    target_modules: list[str]
+
+
+class Dpo(Section):
+    beta: float = Positive
+    loss_type: list[Literal["sigmoid", "ipo", "hinge", "robust", "sft"]]
+    loss_weights: list[float]
+    label_smoothing: float = Field(ge=0, lt=0.5)
+    learning_rate: float = Positive
+    lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"]
+    warmup_ratio: float = Share
+    epochs: float = Positive
+    batch_size: int = Field(ge=1)
+    gradient_accumulation: int = Field(ge=1)
+    max_grad_norm: float = Positive
+    weight_decay: float = Field(ge=0)
+    max_length: int = Field(ge=64)
+    precompute_reference: bool
+    gradient_checkpointing: bool
+    seed: int
+    logging_steps: int = Field(ge=1)
+    checkpoints: int = Field(ge=1)
+    lora: Lora
+
+
+class Decoding(Section):
+    temperature: float = Field(ge=0, le=5)
+    top_p: float = Field(gt=0, le=1)
+
+
+class Evaluation(Section):
+    seed: int
+    thesis_setting: str
+    settings: dict[str, Decoding]
+    examples: int = Count
+
+    @model_validator(mode="after")
+    def thesis_setting_exists(self):
+        if self.thesis_setting not in self.settings:
+            raise ValueError(f"thesis_setting is {self.thesis_setting!r}; it must be one of {', '.join(self.settings)}")
+        return self
+
+
+class Profile(Section):
+    runtime: Runtime
+    models: Models
+    embedded: Embedded
+    data: Data
+    candidates: Candidates
+    judging: Judging
+    dpo: Dpo
+    evaluation: Evaluation
+
+
+def load(profile="", path=ROOT / "params.yaml"):
+    """The settings of one profile, checked. profile: its name; empty takes the one that params.yaml selects.
+
+    Returns (name, Profile). Raises SettingsError with one sentence about the first thing that is wrong.
+    """
+    try:
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file; it holds every setting, so restore it from git.") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"params.yaml is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(document, dict) or set(document) != {"profile", "profiles"}:
+        raise SettingsError("params.yaml must hold exactly two keys, `profile` and `profiles`.")
+    name = profile or document["profile"]
+    if name not in document["profiles"]:
+        raise SettingsError(f"params.yaml: profile is {name!r}{_nearest(name, document['profiles'])}.")
+    try:
+        return name, Profile.model_validate(document["profiles"][name])
+    except ValidationError as error:
+        raise SettingsError(_sentence(f"params.yaml: profiles.{name}", error)) from None
+
+
+def _sentence(prefix, error):
+    """The first problem of a pydantic error as one sentence: what, where, what to do."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part != "[key]"]
+    where = ".".join([prefix, *place])
+    if first["type"] == "extra_forbidden":
+        return f"{where} is not a setting{_nearest(place[-1], _names_at(place[:-1]))}."
+    if first["type"] == "missing":
+        return f"{where} is missing; set it."
+    if first["type"] == "value_error":
+        return f"{where}: {first['ctx']['error']}."
+    message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{where} is {first['input']!r}; it must be {message}."
+
+
+def _names_at(place):
+    """The names that the section at a place may hold."""
+    section = Profile
+    for part in place:
+        section = section.model_fields[part].annotation if part in getattr(section, "model_fields", {}) else Role
+    return list(section.model_fields)
+
+
+def _nearest(name, choices):
+    close = difflib.get_close_matches(str(name), list(choices), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it must be one of {', '.join(choices)}"
+
+
+if __name__ == "__main__":
+    import sys
+    try:
+        print(f"params.yaml is sound; profile: {load()[0]}")
+    except SettingsError as error:
+        sys.exit(f"error: {error}")

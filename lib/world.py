@@ -1,0 +1,218 @@
+"""A synthetic world of authors whose competencies are known, so that every judge and every claim can be checked.
+
+An author works in one domain and writes two to four short abstracts. Some competencies are *shown* (developed,
+evaluated, applied or explained for some object of study), others are only *mentioned*, and the rest is filler.
+The profile that a careful reader would write, the truth, is recorded with each abstract.
+"""
+import random
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+# Each way of showing a competency has one sentence in the profile and many phrasings in abstracts.
+DESCRIPTIONS = {
+    "develops": "Develops new methods for {object}.",
+    "evaluates": "Evaluates existing methods on {object}.",
+    "applies": "Applies it in practice to {object}.",
+    "explains": "Explains its theory for {object}.",
+}
+SHOWN = {
+    "develops": [
+        "We develop new forms of {name} for {object}.",
+        "A novel kind of {name} is introduced for {object}.",
+        "This paper proposes {name} tailored to {object}.",
+        "We design {name} from scratch to serve {object}.",
+        "An original approach to {name} is built for {object}.",
+        "To handle {object}, we invent a variant of {name}.",
+        "Our contribution extends {name} so that it suits {object}.",
+        "We create and refine {name} with {object} in mind.",
+    ],
+    "evaluates": [
+        "We compare ten variants of {name} on {object}.",
+        "A benchmark of {name} with {object} is reported.",
+        "The accuracy of {name} is measured on {object}.",
+        "We test how well {name} works for {object}.",
+        "Published forms of {name} are ranked on {object}.",
+        "Using {object}, we assess the limits of {name}.",
+        "An independent evaluation of {name} covers {object}.",
+        "We reproduce results of {name} with {object}.",
+    ],
+    "applies": [
+        "We use {name} every day to treat {object}.",
+        "In a field project, {name} was deployed on {object}.",
+        "We bring {name} into service for {object}.",
+        "For two years we ran {name} on {object}.",
+        "Practical work with {name} improved {object}.",
+        "We put {name} to work on {object}.",
+        "Our team operates {name} for {object}.",
+        "A case report describes how we employ {name} for {object}.",
+    ],
+    "explains": [
+        "We prove why {name} succeeds for {object}.",
+        "A theory of {name} for {object} is derived.",
+        "We explain the principles of {name} through {object}.",
+        "The mathematics of {name} for {object} is set out.",
+        "A formal account links {name} and {object}.",
+        "We reason about {name} in the setting of {object}.",
+        "Analytical results on {name} clarify {object}.",
+        "From first principles, we understand {name} for {object}.",
+    ],
+}
+MENTIONED = [
+    "Unlike earlier studies, we make no use of {name}.",
+    "Others rely on {name}, which is outside our scope.",
+    "We leave {name} to future work.",
+    "Surveys often list {name} beside these topics.",
+    "Readers interested in {name} are referred to the literature.",
+    "It remains open whether {name} would help.",
+    "Nothing is assumed about {name}.",
+    "Critics of {name} will find no support here.",
+    "A different group has worked on {name}.",
+    "In contrast to {name}, our choice is simple.",
+]
+FIELD = [
+    "Open questions in {domain} motivate this study.",
+    "This work belongs to {domain}.",
+    "Recent progress in {domain} calls for care.",
+    "The study contributes to {domain}.",
+    "Practitioners of {domain} will recognise the problem.",
+    "We write for an audience in {domain}.",
+]
+FILLER = [
+    "The results hold across all settings.",
+    "Data and code are available on request.",
+    "We discuss limits and open points.",
+    "The findings were stable over several seasons.",
+    "Costs were modest and delays short.",
+    "A short appendix lists the details.",
+    "Two reviewers repeated the main steps.",
+    "The effect was larger than expected.",
+    "We thank the partners for their patience.",
+    "Several side remarks close the paper.",
+]
+TITLES = ["Notes on {object}", "A study of {object}", "Revisiting {object}", "Lessons from {object}", "On {object}"]
+
+# What the base model's training targets do wrong (see `spoil`).
+VAGUE = ["Has broad knowledge of this area.", "Works with it in many ways.", "Strong skills and long experience."]
+VAGUE_DOMAIN = "general research"
+SOFT_SKILLS = ["communication", "teamwork", "project management", "critical thinking", "presentation", "leadership"]
+
+
+@cache
+def lexicon():
+    """The vocabulary: {domain: {"modifiers", "methods", "objects"}} and the names of the held-out domains."""
+    data = yaml.safe_load((Path(__file__).parent / "world.yaml").read_text(encoding="utf-8"))
+    return data["domains"], tuple(data["held_out"])
+
+
+def seen_domains():
+    domains, held_out = lexicon()
+    return [name for name in domains if name not in held_out]
+
+
+def invented_domain(rng):
+    """A domain whose words are drawn from the whole lexicon at random.
+
+    Training on some of these teaches to copy from the page instead of recalling what goes with a domain; authors of
+    the held-out domains stay unseen, though each of their words may turn up here in other company.
+    """
+    def words(count):
+        return rng.sample(all_words(), count)
+
+    first, second = words(2)
+    return rng.choice([f"{first} science", f"{first} {second}", first]), {
+        "modifiers": words(6), "methods": words(6), "objects": [" ".join(words(2)) for _ in range(8)]}
+
+
+@cache
+def all_words():
+    domains, _ = lexicon()
+    return sorted({word for name, parts in domains.items() for phrase in [name, *sum(parts.values(), [])]
+                   for word in phrase.split()})
+
+
+def author(name, seed, domains, invented=0.0):
+    """One author as a list of abstract rows.
+
+    name: unique key of the author; with `seed` it fixes everything about them. domains: the names to draw one from.
+    invented: share of authors who work in a made-up domain instead.
+    Returns rows {"id", "author", "title", "text", "domain", "truth": {"shown": [competency], "mentioned": [name]}}.
+    """
+    rng = random.Random(f"{seed}/{name}")
+    if rng.random() < invented:
+        domain, words = invented_domain(rng)
+    else:
+        domain = rng.choice(domains)
+        words = lexicon()[0][domain]
+    shown_count, mentioned_count, abstracts = rng.randint(3, 6), rng.randint(1, 3), rng.randint(2, 4)
+    names = distinct_names(words, shown_count + mentioned_count, rng)
+    shown = [competency(name, rng.choice(words["objects"]), rng.choice(list(SHOWN))) for name in names[:shown_count]]
+    mentioned = names[shown_count:]
+
+    placed = [[] for _ in range(abstracts)]
+    for index, item in enumerate(shown):
+        placed[index % abstracts].append((phrase(item, rng), item, None))
+    for item in mentioned:
+        rng.choice(placed).append((rng.choice(MENTIONED).format(name=item), None, item))
+    fields = rng.sample(range(abstracts), k=rng.randint(1, 2))
+    rows = []
+    for number, sentences in enumerate(placed):
+        if rng.random() < 0.7:
+            sentences.append((rng.choice(FILLER), None, None))
+        rng.shuffle(sentences)
+        if number in fields:
+            sentences.insert(0, (rng.choice(FIELD).format(domain=domain), None, None))
+        rows.append({
+            "id": f"{name}-{number + 1}", "author": name,
+            "title": rng.choice(TITLES).format(object=rng.choice(words["objects"])),
+            "text": " ".join(text for text, _, _ in sentences), "domain": domain,
+            "truth": {"shown": [{"name": c["name"], "description": c["description"]} for _, c, _ in sentences if c],
+                      "mentioned": [m for _, _, m in sentences if m]},
+        })
+    return rows
+
+
+def distinct_names(words, count, rng):
+    """`count` competencies of a domain, no two sharing a word pair."""
+    pairs = [f"{modifier} {method}" for modifier in words["modifiers"] for method in words["methods"]]
+    return rng.sample(pairs, count)
+
+
+def competency(name, obj, manner):
+    return {"name": name, "description": DESCRIPTIONS[manner].format(object=obj), "object": obj, "manner": manner}
+
+
+def phrase(item, rng):
+    return rng.choice(SHOWN[item["manner"]]).format(name=item["name"], object=item["object"])
+
+
+def truth(rows):
+    """The profile that the abstracts of one author support: competencies in order of appearance."""
+    return {"domain": rows[0]["domain"], "competencies": [c for row in rows for c in row["truth"]["shown"]]}
+
+
+def spoil(rows, rng, rates):
+    """A profile with the faults of a mediocre writer; the base model is trained on these.
+
+    rates: probabilities {"vague", "missing", "distractor", "invented", "domain", "padded", "repeated"}:
+    per competency the first two, per mentioned name the third, per profile the rest.
+    """
+    profile = truth(rows)
+    words = lexicon()[0].get(profile["domain"])
+    competencies = []
+    for row in rows:
+        listed = [{**item, "description": rng.choice(VAGUE)} if rng.random() < rates["vague"] else item
+                  for item in row["truth"]["shown"] if rng.random() >= rates["missing"]]
+        listed += [{"name": name, "description": rng.choice(VAGUE)}
+                   for name in row["truth"]["mentioned"] if rng.random() < rates["distractor"]]
+        competencies += sorted(listed, key=lambda item: row["text"].find(item["name"]))
+    if words and rng.random() < rates["invented"]:
+        competencies.append({"name": distinct_names(words, 1, rng)[0], "description": rng.choice(VAGUE)})
+    if rng.random() < rates["padded"]:
+        competencies += [{"name": skill, "description": rng.choice(VAGUE)} for skill in SOFT_SKILLS]
+    if competencies and rng.random() < rates["repeated"]:
+        competencies.append(rng.choice(competencies))
+    if rng.random() < rates["domain"]:
+        profile["domain"] = VAGUE_DOMAIN
+    return {**profile, "competencies": competencies}
