@@ -64,9 +64,11 @@ def distinct(texts, n):
 
 def self_bleu(texts):
     """Mean BLEU of each text against the others, 0 to 100: high means alike (Zhu et al. 2018); None for fewer than two."""
+    if len(texts) < 2:
+        return None
     bleu = BLEU(effective_order=True)
     scores = [bleu.sentence_score(text, texts[:i] + texts[i + 1:]).score for i, text in enumerate(texts)]
-    return sum(scores) / len(scores) if len(scores) > 1 else None
+    return sum(scores) / len(scores)
 
 
 def ngrams(tokens, n):

@@ -1,0 +1,29 @@
+import os
+
+# Before torch and the Hugging Face libraries are imported: offline, quiet, one thread, so that tests are repeatable.
+os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1",
+                   "TRANSFORMERS_VERBOSITY": "error", "CUDA_VISIBLE_DEVICES": ""})
+
+import pytest
+import torch
+
+from lib import models
+from lib.settings import ROOT
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def base():
+    """The committed base model and its tokenizer."""
+    return models.load(str(ROOT / "data/models/embedded/base"), device="cpu")
+
+
+@pytest.fixture
+def tiny():
+    """A fresh model of a few thousand weights, with the base's tokenizer."""
+    from types import SimpleNamespace
+
+    from lib import pretrain
+    tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    return pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, seed=0)), tokenizer

@@ -1,0 +1,61 @@
+"""Bad settings stop before any work, with one sentence."""
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from lib import settings
+from lib.settings import ROOT, SettingsError
+
+
+def changed(tmp_path, edit):
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    edit(document)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.mark.parametrize("name", ["embedded", "smoke", "laptop", "paper"])
+def test_every_profile_is_sound(name):
+    assert settings.load(name)[0] == name
+
+
+@pytest.mark.parametrize(("edit", "sentence"), [
+    (lambda d: d.update(profile="embeded"), "profile is 'embeded'; did you mean 'embedded'?"),
+    (lambda d: d["profiles"]["embedded"]["dpo"].update(bta=1), "profiles.embedded.dpo.bta is not a setting; did you mean 'beta'?"),
+    (lambda d: d["profiles"]["embedded"]["dpo"].update(beta=-0.1), "profiles.embedded.dpo.beta is -0.1; it must be greater than 0."),
+    (lambda d: d["profiles"]["embedded"]["dpo"].update(beta="1e-1x"), "dpo.beta is '1e-1x'; it must be a valid number"),
+    (lambda d: d["profiles"]["embedded"]["dpo"].pop("beta"), "profiles.embedded.dpo.beta is missing; set it."),
+    (lambda d: d["profiles"]["embedded"]["data"].update(source="web"), "data.source is 'web'; it must be 'synthetic', 'files' or 'openalex'."),
+    (lambda d: d["profiles"]["embedded"]["models"].update(label_judge=d["profiles"]["embedded"]["models"]["base"]),
+     "label_judge and base are the same model"),
+    (lambda d: d["profiles"]["embedded"]["embedded"]["roles"]["base"].update(hidden=130), "it must be a multiple of 4 x heads"),
+    (lambda d: d.update(extra=1), "exactly two keys"),
+])
+def test_what_is_wrong_is_said_in_one_sentence(tmp_path, edit, sentence):
+    with pytest.raises(SettingsError) as error:
+        settings.load(path=changed(tmp_path, edit))
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_and_broken_files(tmp_path):
+    with pytest.raises(SettingsError, match="no such file"):
+        settings.load(path=tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("profile: [")
+    with pytest.raises(SettingsError, match="not valid YAML"):
+        settings.load(path=tmp_path / "params.yaml")
+
+
+def test_a_stage_stops_before_any_work():
+    result = subprocess.run([sys.executable, "-m", "lib.workbook", "notebooks/03_dpo.ipynb", "nosuch"], cwd=ROOT, text=True,
+                            capture_output=True)
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("error: params.yaml: profile is 'nosuch'") and "Traceback" not in result.stderr
+
+
+def test_yaml_1_1_and_1_2_read_the_same():
+    text = (ROOT / "params.yaml").read_text()
+    assert yaml.safe_load(text) == YAML(typ="safe", pure=True).load(text)

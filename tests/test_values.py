@@ -1,0 +1,130 @@
+"""Records, statistics, measures, corpus, ranking: against hand-computed cases and reference implementations."""
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from lib import corpus, metrics, ranking, records, stats
+
+
+def test_bad_lines_name_file_line_and_field(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "text": "a"}\n\n{"id": 2}\n')
+    with pytest.raises(records.DataError, match=r"rows.jsonl line 3: no field 'text'"):
+        records.read_jsonl(path, ("id", "text"))
+    path.write_text('{"id": 1}\nnot json\n')
+    with pytest.raises(records.DataError, match="line 2: not JSON"):
+        records.read_jsonl(path)
+    with pytest.raises(records.DataError, match="no such file"):
+        records.read_jsonl(tmp_path / "absent.jsonl")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "value.txt"
+    records.write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        records.write_text(path, "new \ud800")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_journal_survives_being_cut_off_anywhere(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    records.Journal(path).add([("a", {"x": 1}), ("b", "ü")])
+    whole = path.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        journal = records.Journal(path)
+        complete = whole[:cut].count(b"\n")
+        assert [key in journal for key in "ab"] == [complete > 0, complete > 1]
+        journal.add([("c", 3)])
+        assert records.Journal(path)["c"] == 3
+
+
+@pytest.mark.parametrize(("wins", "n"), [(0, 10), (5, 10), (47, 50), (200, 200), (1, 1)])
+def test_wilson_interval_is_scipys(wins, n):
+    ours, theirs = stats.rate(wins, n), binomtest(wins, n).proportion_ci(0.95, "wilson")
+    assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_wilson_of_the_gate_of_ninety():
+    assert (round(stats.rate(90, 100)["low"], 3), round(stats.rate(90, 100)["high"], 3)) == (0.826, 0.945)
+    assert stats.rate(0, 0) == {"rate": None, "low": 0.0, "high": 1.0, "n": 0}
+
+
+def test_cluster_bootstrap_covers_where_rows_share_a_prompt():
+    rng, covered = np.random.default_rng(0), {"clusters": 0, "rows": 0}
+    for trial in range(200):
+        prompts = np.repeat(rng.normal(0, 1, 40), 12)  # twelve rows of one prompt say the same thing
+        values, keys = prompts + rng.normal(0, 0.3, 480), np.repeat(np.arange(40), 12)
+        for name, groups in (("clusters", keys), ("rows", None)):
+            found = stats.mean(values, groups, seed=trial, draws=400)
+            covered[name] += found["low"] <= 0 <= found["high"]
+    assert covered["clusters"] / 200 > 0.89
+    assert covered["rows"] / 200 < 0.6
+
+
+def profile(*pairs, domain="physics"):
+    return {"domain": domain, "competencies": [{"name": name, "description": text} for name, text in pairs]}
+
+
+def test_precision_recall_f1_by_hand():
+    truth = profile(("a b", ""), ("c d", ""), ("e f", ""), ("g h", ""))
+    found = profile(("A B", ""), ("c d", ""), ("x y", ""))
+    assert metrics.precision_recall_f1(found, truth) == pytest.approx({"precision": 2 / 3, "recall": 1 / 2, "f1": 4 / 7})
+    assert metrics.precision_recall_f1(None, truth) == {"precision": 0, "recall": 0, "f1": 0}
+    twice = profile(("a b", ""), ("a b", ""))
+    assert metrics.precision_recall_f1(twice, truth)["precision"] == 1 / 2
+
+
+def test_similarity_by_hand():
+    truth = profile(("a b", "does it well"), ("c d", "knows it"))
+    assert metrics.similarity(truth, truth) == pytest.approx(1.0)
+    assert metrics.similarity(None, truth) == 0
+    vague = profile(("a b", "other words entirely"), domain="chemistry")
+    # One pair of two and one: name 1, description 0, so it earns 0.5; soft F1 = 2 * 0.5 / 3; no point for the domain.
+    assert metrics.similarity(vague, truth) == pytest.approx(0.9 / 3)
+    padded = {**truth, "competencies": truth["competencies"] + [{"name": "team work", "description": "x"}] * 2}
+    assert metrics.similarity(padded, truth) < metrics.similarity(truth, truth)
+
+
+def test_diversity_figures():
+    assert metrics.distinct(["a b a", "a b"], 1) == 2 / 5
+    assert metrics.distinct(["a b a", "a b"], 2) == 2 / 3
+    assert metrics.distinct(["a"], 2) is None
+    assert metrics.self_bleu(["the same words here now"] * 3) == pytest.approx(100)
+    assert metrics.self_bleu(["one"]) is None
+
+
+def test_near_duplicates_and_contamination():
+    long = "one two three four five six seven eight nine ten eleven twelve"
+    assert corpus.near_duplicates([long, "entirely other words stand here today", long.upper()], 0.9) == {2: 0}
+    near = " ".join(["word" + str(i) for i in range(60)])
+    assert corpus.near_duplicates([near, near + " extra"], 0.9) == {1: 0}
+    assert corpus.contaminated([[long], ["x " + long[:20]]], [["zero " + long + " end"]], 8) == [0]
+    assert corpus.contaminated([["a b c d", "e f g h"]], [["a b c d e f g h"]], 8) == []  # no run across abstracts
+    assert corpus.distinct_completions(["a b c", "a b c", "x y z"], 0.95) == [0, 2]
+
+
+@pytest.mark.parametrize(("n", "matches", "implied"), [(2, 1, 0), (4, 3, 1), (8, 7, 5), (16, 15, 17), (32, 31, 49)])
+def test_a_full_bracket_gives_the_counts_of_the_thesis(n, matches, implied):
+    for seed in range(5):
+        played, preferences = ranking.knockout(range(n), lambda a, b: 1 if a < b else -1, seed)
+        assert len(played) == matches and len(preferences) == matches + implied == n // 2 * int(math.log2(n))
+        assert all(better < worse for better, worse in preferences) and len(set(preferences)) == len(preferences)
+
+
+def test_byes_are_not_matches():
+    counts = set()
+    for seed in range(60):
+        played, preferences = ranking.knockout(range(13), lambda a, b: 1 if a < b else -1, seed)
+        assert len(played) == 12 and all(left != right for left, right, _ in played)
+        assert len(set(preferences)) == len(preferences) and all(better < worse for better, worse in preferences)
+        counts.add(len(preferences))
+    assert counts <= set(range(22, 29)) and len(counts) > 1
+    assert ranking.knockout([], None, 0) == ([], []) and ranking.knockout(["only"], None, 0) == ([], [])
+
+
+def test_a_tie_implies_nothing():
+    played, preferences = ranking.knockout(range(8), lambda a, b: 0, 0)
+    assert len(played) == 7 and preferences == []
