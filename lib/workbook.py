@@ -27,7 +27,7 @@ def environment(settings):
     threads = {name: str(settings.runtime.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     return {**threads, **offline, "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "DVC_NO_ANALYTICS": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error", "MPLBACKEND": "agg",
-            "OMP_WAIT_POLICY": "passive"}  # threads that spin while they wait stall each other on a busy machine
+            "GOMP_SPINCOUNT": "20000"}  # threads that spin for long while they wait stall each other on a busy machine
 
 
 class Workbook:
