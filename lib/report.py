@@ -62,14 +62,26 @@ def notebook_html(notebook):
     """Body and headings of an executed notebook. Code is folded away; the output stands where its cell stands."""
     renderer = Renderer()
     markdown = mistune.create_markdown(renderer=renderer, plugins=["math", "table"])
-    parts = []
+    parts, code = [], []
+
+    def fold():
+        """Show the code since the last prose or output as one folded block."""
+        if code:
+            source = html.escape("\n\n".join(code))
+            parts.append(f'<details class="code"><summary>Code</summary><pre><code>{source}</code></pre></details>')
+            code.clear()
+
     for item in notebook["cells"]:
         source = "".join(item["source"])
         if item["cell_type"] == "markdown":
+            fold()
             parts.append(markdown(source))
         elif source.strip():
-            parts.append(f'<details class="code"><summary>Code</summary><pre><code>{html.escape(source)}</code></pre></details>')
-            parts += [output_html(output) for output in item["outputs"]]
+            code.append(source)
+            if shown := [text for text in map(output_html, item["outputs"]) if text]:
+                fold()
+                parts += shown
+    fold()
     return "\n".join(parts), renderer.headings
 
 

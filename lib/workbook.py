@@ -44,6 +44,8 @@ class Workbook:
         torch.set_num_threads(self.settings.runtime.threads)
         self.data = ROOT / "data"
         self.reports = ROOT / "reports"
+        self.figures = self.reports / "figures" / name
+        self.figures.mkdir(parents=True, exist_ok=True)  # a stage's output, also where there is nothing to draw
 
     def work(self, *inputs):
         """A folder for work in progress, named by the inputs that decide the result, so that stale work is never used.
@@ -79,9 +81,7 @@ class Workbook:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight", facecolor="white", metadata={"Software": None})
         plt.close(figure)
-        place = self.reports / "figures" / self.name / f"{name}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(buffer.getvalue())
+        (self.figures / f"{name}.png").write_bytes(buffer.getvalue())
         image = base64.b64encode(buffer.getvalue()).decode()
         display(HTML(f'<figure id="figure-{name}"><img alt="{html.escape(alt, quote=True)}" '
                      f'src="data:image/png;base64,{image}"><figcaption>{html.escape(caption)}</figcaption></figure>'))
