@@ -21,6 +21,8 @@ def fitting(preferences, tokenizer, max_length):
 
     Pairs that do not fit are refused here, and counted by the caller: TRL would cut or drop them without a word.
     """
+    if not preferences:
+        return [], []
     prompts = encode_chats(tokenizer, [row["prompt"] for row in preferences])
     answers = tokenizer([max(row["chosen"][0]["content"], row["rejected"][0]["content"], key=len) for row in preferences],
                         add_special_tokens=False)["input_ids"]

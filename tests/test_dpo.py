@@ -126,6 +126,7 @@ def test_long_pairs_are_refused_and_counted(run):
     rows[1]["chosen"][0]["content"] *= 50
     fit, refused = dpo.fitting(rows, run.tokenizer, 200)
     assert [row["id"] for row in fit] == ["0", "2"] and [row["id"] for row in refused] == ["1"]
+    assert dpo.fitting([], run.tokenizer, 200) == ([], [])
 
 
 def test_the_untrained_adapter_changes_nothing(run):
