@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help env repro test lab lint clean
+.PHONY: help env repro test lab bench lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,8 +30,12 @@ test: env  ## run all tests, a smoke run of the whole pipeline included
 lab: env  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
+bench: env  ## measure speed beside plain libraries (08_benchmarks), and render the results
+	@$(BIN)/python -m lib.workbook notebooks/08_benchmarks.ipynb
+	@$(BIN)/python -m lib.report
+
 lint: env  ## check style
-	@$(BIN)/ruff check lib tests notebooks
+	@$(BIN)/ruff check lib tests notebooks benchmarks
 
 clean:  ## remove the environment, caches and work in progress; data and reports stay
 	rm -rf .venv data/.work reports/failed .pytest_cache .ruff_cache .hypothesis

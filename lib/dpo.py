@@ -1,4 +1,4 @@
-"""Direct preference optimisation of a LoRA adapter with TRL (Rafailov et al. 2023)."""
+"""Direct preference optimisation of a LoRA adapter (Rafailov et al. 2023), on trees or with TRL's own trainer."""
 from pathlib import Path
 
 import torch
@@ -10,23 +10,27 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer
 
 from lib.models import chat_for, encode_chats, load, merge
-from lib.records import read_json, write_json
+from lib.records import DataError, read_json, write_json
+from lib.tree_trainer import TreeTrainer
 
 CURVES = {"loss": "loss", "rewards/margins": "margin", "rewards/accuracies": "accuracy", "rewards/chosen": "chosen_reward",
           "rewards/rejected": "rejected_reward", "logps/chosen": "chosen_logp", "logps/rejected": "rejected_logp"}
 
 
-def fitting(preferences, tokenizer, max_length):
-    """Split pairs into those whose prompt and longer answer fit in `max_length` tokens, and those that do not.
+def fitting(preferences, tokenizer, max_length, too_long="refuse"):
+    """Split pairs into those to train on and those that are refused, for the caller to count. TRL would drop them without a word.
 
-    Pairs that do not fit are refused here, and counted by the caller: TRL would cut or drop them without a word.
+    Prompt and longer answer must fit in `max_length` tokens. too_long: with "truncate" only those are refused whose prompt leaves
+    no room for an answer; other answers are cut by the trainer, which counts them.
     """
     if not preferences:
         return [], []
-    prompts = encode_chats(tokenizer, [row["prompt"] for row in preferences])
-    answers = tokenizer([max(row["chosen"][0]["content"], row["rejected"][0]["content"], key=len) for row in preferences],
-                        add_special_tokens=False)["input_ids"]
-    fits = [len(prompt) + len(answer) + 2 <= max_length for prompt, answer in zip(prompts, answers)]  # 2: end of turn
+    chats = [[*chat_for(tokenizer, row["prompt"]), *row[side]] for row in preferences for side in ("chosen", "rejected")]
+    whole = [len(ids) for ids in tokenizer([tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats],
+                                           add_special_tokens=False)["input_ids"]]
+    prompts = map(len, encode_chats(tokenizer, [row["prompt"] for row in preferences]))
+    fits = [prompt < max_length if too_long == "truncate" else max(one, other) <= max_length
+            for prompt, one, other in zip(prompts, whole[::2], whole[1::2])]
     return [row for row, fit in zip(preferences, fits) if fit], [row for row, fit in zip(preferences, fits) if not fit]
 
 
@@ -62,17 +66,19 @@ def training_arguments(settings, pairs, directory):
         report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataloader_pin_memory=False)
 
 
-def train(model, tokenizer, train_pairs, validation_pairs, settings, work):
+def train(model, tokenizer, train_pairs, validation_pairs, settings, work, references=None):
     """Train an adapter on `model` and return (tuned model, history).
 
     train_pairs, validation_pairs: rows of the preferences contract, no author in both. work: a directory for
-    checkpoints; when it holds some, training goes on from the last one.
-    history: {"train": [point], "validation": [point], "steps": int}, a point being {"step", "loss", "margin", ...}.
+    checkpoints; when it holds some, training goes on from the last one. references: the file of reference log-probabilities that
+    the tree keeps from run to run; without it they stay in `work`.
+    history: {"train": [point], "validation": [point], "steps": int, "tokens": see `tokens_read`}, a point being {"step", "loss",
+    "margin", ...}.
     """
-    arguments = training_arguments(settings, len(train_pairs), work)
     last = get_last_checkpoint(work) if Path(work).is_dir() else None
-    trainer = DPOTrainer(model=model, args=arguments, processing_class=tokenizer, peft_config=lora_config(settings.dpo.lora),
-                         train_dataset=dataset(train_pairs, tokenizer), eval_dataset=dataset(validation_pairs, tokenizer))
+    trainer = new_trainer(settings, model=model, args=training_arguments(settings, len(train_pairs), work), processing_class=tokenizer,
+                          peft_config=lora_config(settings.dpo.lora), train_dataset=dataset(train_pairs, tokenizer),
+                          eval_dataset=dataset(validation_pairs, tokenizer), references=references or Path(work) / "references.jsonl")
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:  # in bf16 most updates of an adapter round to nothing
             parameter.data = parameter.data.float()
@@ -84,12 +90,35 @@ def train(model, tokenizer, train_pairs, validation_pairs, settings, work):
     validation = {row["step"]: point(row, "eval_") for row in log if "eval_loss" in row}
     return trainer.model.eval(), {"train": [point(row, "") for row in log if "loss" in row],
                                   "validation": [validation[step] for step in sorted(validation)],
-                                  "steps": trainer.state.global_step}
+                                  "steps": trainer.state.global_step, "tokens": tokens_read(trainer)}
+
+
+def new_trainer(settings, references, **arguments):
+    """The trainer that `dpo.trainer` names: trees (lib.tree), or TRL's own, which reads every pair as two separate sequences."""
+    dpo = settings.dpo
+    if dpo.trainer == "tree":
+        return TreeTrainer(references=references, token_budget=dpo.token_budget, too_long=dpo.too_long, **arguments)
+    if dpo.label_smoothing and "sigmoid" in dpo.loss_type:
+        raise DataError("dpo.label_smoothing: TRL's own trainer ignores it with loss sigmoid; take loss robust, or set dpo.trainer to tree.")
+    if dpo.too_long == "truncate":
+        raise DataError("dpo.too_long: TRL's own trainer cuts answers without counting them; take refuse, or set dpo.trainer to tree.")
+    return DPOTrainer(**arguments)
+
+
+def tokens_read(trainer):
+    """Tokens of one epoch: {"tree", "pairs", "truncated"}; as trees, as separate sequences, and training pairs that were cut.
+
+    None where TRL's own trainer is used.
+    """
+    if not isinstance(trainer, TreeTrainer):
+        return None
+    return {"tree": sum(tree.tokens for tree in trainer.train_trees), "pairs": sum(tree.tokens_as_pairs for tree in trainer.train_trees),
+            "truncated": trainer.truncated["train"]}
 
 
 def untrained(model, settings):
     """The adapter as it is before the first step, which changes nothing, and an empty history."""
-    return get_peft_model(model, lora_config(settings.dpo.lora)).eval(), {"train": [], "validation": [], "steps": 0}
+    return get_peft_model(model, lora_config(settings.dpo.lora)).eval(), {"train": [], "validation": [], "steps": 0, "tokens": None}
 
 
 def trainable(model):

@@ -1,17 +1,40 @@
-"""Judges of profiles. A judge scores a profile for a prompt; the better score wins a comparison.
+"""Judges that score single profiles and let the better score win.
 
-`Truth` knows what the synthetic authors showed. `ReferenceGuided` is a language model that first writes its own profile
-from the abstracts and then compares candidates with it: mean likelihood alone rewards length and is not used.
+`Truth` knows what the synthetic authors showed. `ReferenceGuided` is a language model that first writes its own profile of the
+abstracts and then compares candidates with it. `Likelihood` asks how probable a profile is. Judges that put two profiles
+before a language model, and panels of all kinds, are in `panels`.
 """
-from lib import stats
+from tqdm import tqdm
+
+from lib import models, stats
 from lib.metrics import similarity
 from lib.models import encode_chats
 from lib.profiles import parse
-from lib.ranking import knockout
 from lib.sampling import complete_all
 
+VALUE = {"left": 1, "right": -1, "tie": 0, None: None}
+WINNER = {value: name for name, value in VALUE.items()}
 
-class Truth:
+
+class Scoring:
+    """A judge that scores single profiles; the better score wins, and scores nearer than `tie_margin` are a tie."""
+
+    tie_margin = 0.0
+
+    def score(self, prompt_id, profile):
+        """A number, larger for better, or None when this judge cannot tell. profile: a dict, or None where unreadable."""
+        raise NotImplementedError
+
+    def votes(self, comparisons):
+        """One vote {"winner", "status", "reason"} per comparison {"id", "abstracts", "left", "right", "repeat"}."""
+        return [self._vote(compare(self, c["id"], parse(c["left"]), parse(c["right"]), self.tie_margin)) for c in comparisons]
+
+    def _vote(self, result):
+        known = result is not None
+        return {"winner": WINNER[result], "status": "ok" if known else "invalid", "reason": "" if known else "the judge has no score"}
+
+
+class Truth(Scoring):
     """Compares with the recorded truth; for prompts without one its scores are None."""
 
     name = "truth"
@@ -27,14 +50,37 @@ class Truth:
 class ReferenceGuided(Truth):
     """A model that writes its own profile of each prompt, greedily, and compares candidates with that."""
 
-    def __init__(self, name, model, tokenizer, prompts, batch_size, max_new_tokens, journal=None):
-        self.name = name
+    def __init__(self, name, model, tokenizer, prompts, batch_size, max_new_tokens, journal=None, tie_margin=0.0):
+        self.name, self.tie_margin = name, tie_margin
         items = list(zip((p["id"] for p in prompts), encode_chats(tokenizer, [p["messages"] for p in prompts])))
-        written = complete_all(model, tokenizer, items, batch_size, journal, f"{name} writes",
-                               max_new_tokens=max_new_tokens)
+        written = complete_all(model, tokenizer, items, batch_size, journal, f"{name} writes", max_new_tokens=max_new_tokens)
         parsed = {key: parse(completions[0]["text"]) for key, completions in written.items()}
         self.unreadable = [key for key, profile in parsed.items() if profile is None]
         self.references = {key: profile for key, profile in parsed.items() if profile}
+
+
+class Likelihood(Scoring):
+    """Scores a text by its mean log-probability per token under a model that reads the same prompt.
+
+    A weak judge, kept to show how weak: it prefers what is common to what is supported.
+    """
+
+    def __init__(self, name, model, tokenizer, prompts, batch_size, tie_margin=0.0):
+        self.name, self.tie_margin, self.batch_size = name, tie_margin, batch_size
+        self.model, self.tokenizer = model, tokenizer
+        self.prompts = {prompt["id"]: prompt["messages"] for prompt in prompts}
+        self.scores = {}
+
+    def votes(self, comparisons):
+        todo = sorted({(c["id"], text) for c in comparisons for text in (c["left"], c["right"])} - set(self.scores))
+        for start in tqdm(range(0, len(todo), self.batch_size), desc=f"{self.name} reads", unit="batch", disable=not todo):
+            part = todo[start:start + self.batch_size]
+            answers = self.tokenizer([text + self.tokenizer.eos_token for _, text in part], add_special_tokens=False)["input_ids"]
+            prompts = encode_chats(self.tokenizer, [self.prompts[key] for key, _ in part])
+            sums = models.log_likelihood(self.model, prompts, answers)
+            self.scores.update(zip(part, (total / len(answer) for total, answer in zip(sums, answers))))
+        results = [self.scores[c["id"], c["left"]] - self.scores[c["id"], c["right"]] for c in comparisons]
+        return [self._vote(0 if abs(result) <= self.tie_margin else 1 if result > 0 else -1) for result in results]
 
 
 def compare(judge, prompt_id, left, right, tie_margin=0.0):
@@ -43,37 +89,6 @@ def compare(judge, prompt_id, left, right, tie_margin=0.0):
     if one is None or other is None:
         return None
     return 0 if abs(one - other) <= tie_margin else (1 if one > other else -1)
-
-
-def verdict(judge, prompt_id, left, right, order, result):
-    """One comparison as a row of the verdicts contract. left, right: names of the two candidates."""
-    winner = {1: "left", -1: "right", 0: "tie", None: None}[result]
-    return {"id": prompt_id, "left": left, "right": right, "order": order, "winner": winner, "judge": judge.name,
-            "status": "ok" if winner else "invalid", "reason": "" if winner else "the judge wrote no readable profile"}
-
-
-def preference_pairs(judge, prompt, candidates, seed, tie_margin):
-    """Play the knockout for one prompt. Returns (verdicts, preferences), both as rows of their contracts.
-
-    candidates: the prompt's row of the candidates contract; only those with status "ok" enter. In the verdicts, left
-    and right are indices into its completions.
-    """
-    verdicts, profiles = [], candidates["profiles"]
-    entrants = [index for index, status in enumerate(candidates["status"]) if status == "ok"]
-
-    def play(left, right):
-        result = compare(judge, prompt["id"], profiles[left], profiles[right], tie_margin)
-        verdicts.append(verdict(judge, prompt["id"], left, right, 1, result))
-        return result or 0
-
-    _, pairs = knockout(entrants, play, f"{seed}/{prompt['id']}")
-    scores = {index: judge.score(prompt["id"], profiles[index]) for index in entrants}
-    return verdicts, [{
-        "id": prompt["id"], "author": prompt["author"], "split": prompt["split"], "prompt": prompt["messages"],
-        "chosen": [{"role": "assistant", "content": candidates["completions"][winner]}],
-        "rejected": [{"role": "assistant", "content": candidates["completions"][loser]}],
-        "margin": scores[winner] - scores[loser],
-    } for winner, loser in pairs]
 
 
 def agreement(truth, pairs):

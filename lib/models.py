@@ -1,4 +1,5 @@
 """Loading chat models, from a directory or a hub, with quantisation and adapters."""
+import hashlib
 from pathlib import Path
 
 import torch
@@ -88,6 +89,30 @@ def encode_chats(tokenizer, chats):
     texts = [tokenizer.apply_chat_template(chat_for(tokenizer, chat), tokenize=False, add_generation_prompt=True)
              for chat in chats]
     return tokenizer(texts, add_special_tokens=False)["input_ids"]
+
+
+@torch.no_grad()
+def log_likelihood(model, prompts, answers):
+    """Log-probability of each answer after its prompt, summed over the answer's tokens: a list of (batch) floats.
+
+    prompts, answers: token id lists. Rows are padded on the left, so that logits are computed at the end only.
+    """
+    rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    width, longest = max(map(len, rows)), max(map(len, answers))
+    ids = torch.tensor([[0] * (width - len(row)) + row for row in rows], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=model.device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=longest + 1).logits[:, :-1]
+    logps = logits.float().log_softmax(-1).gather(-1, ids[:, -longest:, None]).squeeze(-1)
+    return [float(logps[i, longest - len(answer):].double().sum()) for i, answer in enumerate(answers)]
+
+
+def fingerprint(model):
+    """A digest of a model's weights, for caches: of the first numbers of every tensor, so that large models are quick, too."""
+    content = hashlib.sha256()
+    for name, weights in model.named_parameters():
+        content.update(name.encode() + weights.detach().flatten()[:64].float().cpu().numpy().tobytes())
+    return content.hexdigest()[:20]
 
 
 def _pretrained(kind, name, **options):

@@ -1,10 +1,9 @@
 """Training the embedded models from scratch: a small Llama that reads abstracts and writes profiles.
 
 Plain training on noisy profiles does not teach such a model to copy names from the page. Two things do: an induction
-warm-up (repeat a random sequence) and a curriculum (clean profiles first, the model's own quality of profiles after).
+warm-up (repeat a random sequence) and a curriculum (clean profiles first, the model's own quality of profiles or the judging of
+rivals after).
 """
-import itertools
-import random
 import shutil
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,9 +14,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lib import profiles, prompts, world
+from lib import lessons, profiles, prompts, stats, verdicts, world
 from lib.models import encode_chats
-from lib.records import read_json, write_json
+from lib.records import digest, read_json, write_json
+from lib.sampling import complete_all
 
 SPECIAL = {"pad_token": "<|pad|>", "eos_token": "<|end|>", "bos_token": "<|start|>"}
 ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
@@ -115,37 +115,6 @@ def wire_induction(model, spread=0.3, position=0.5, quiet=0.1):
         match.o_proj.weight[:, rows] = content[:, rows]
 
 
-def examples(tokenizer, key, start, count, domains, invented, faults=None):
-    """Training pairs (prompt ids, completion ids) of `count` fresh authors; with `faults`, of spoiled profiles.
-
-    key: names the stream of authors, so that no two models see the same ones.
-    """
-    chats, targets = [], []
-    for index in range(start, start + count):
-        rows = world.author(f"{key}-{index}", "pretraining", domains, invented)
-        profile = world.spoil(rows, random.Random(f"{key}/{index}"), faults) if faults else world.truth(rows)
-        chats.append(prompts.messages(rows, "brief"))
-        targets.append(profiles.render(profile) + tokenizer.eos_token)
-    return list(zip(encode_chats(tokenizer, chats), tokenizer(targets, add_special_tokens=False)["input_ids"]))
-
-
-def repeats(tokenizer, count, generator):
-    """Induction warm-up: random tokens, then the same tokens again as the completion to predict."""
-    length = int(torch.randint(8, 24, (1,), generator=generator))
-    rows = torch.randint(len(SPECIAL) + len(ROLES), len(tokenizer), (count, length), generator=generator).tolist()
-    return [(row, row) for row in rows]
-
-
-def batches(tokenizer, key, size, domains, invented, faults=None):
-    """An endless stream of batches of about equal lengths, from pools of 16 batches."""
-    for pool in itertools.count():
-        rows = sorted(examples(tokenizer, key, pool * size * 16, size * 16, domains, invented, faults),
-                      key=lambda pair: len(pair[0]) + len(pair[1]))
-        chunks = [rows[i:i + size] for i in range(0, len(rows), size)]
-        random.Random(pool).shuffle(chunks)
-        yield from chunks
-
-
 def completion_loss(model, batch):
     """Mean cross-entropy over the completion tokens of (prompt ids, completion ids) pairs.
 
@@ -172,13 +141,19 @@ def train_role(role, recipe, tokenizer, directory):
     torch.set_num_threads(1)
     model = new_model(tokenizer, recipe)
     domains, (_, held_out) = world.seen_domains(), world.lexicon()
-    probe = examples(tokenizer, "probe", 0, 32, list(held_out), 0)
+    probe = lessons.examples(tokenizer, "probe", 0, 32, list(held_out), 0)
     generator = torch.Generator().manual_seed(recipe.seed)
+
+    def stream(make, key, *options):
+        return lessons.batches(lambda start, count: make(
+            tokenizer, f"{role}-{key}", start, count, domains, recipe.invented, *options), recipe.batch)
+
+    clean = stream(lessons.examples, "clean")
     stages = [
-        ("induction", recipe.induction_steps, iter(lambda: repeats(tokenizer, 16, generator), None)),
-        ("clean profiles", recipe.clean_steps, batches(tokenizer, f"{role}-clean", recipe.batch, domains, recipe.invented)),
-        ("own quality", recipe.own_steps, batches(
-            tokenizer, f"{role}-own", recipe.batch, domains, recipe.invented, recipe.faults.model_dump())),
+        ("induction", recipe.induction_steps, iter(lambda: lessons.repeats(tokenizer, 16, generator), None)),
+        ("clean profiles", recipe.clean_steps, clean),
+        ("own quality", recipe.own_steps, stream(lessons.examples, "own", recipe.faults.model_dump())),
+        ("judging", recipe.judging_steps, lessons.mixed(stream(lessons.comparisons, "judging"), clean)),
     ]
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     total = sum(steps for _, steps, _ in stages)
@@ -207,36 +182,49 @@ def train_role(role, recipe, tokenizer, directory):
     return curve
 
 
-def world_tokenizer(embedded):
-    """The tokenizer of the embedded models: each word of the world is a token, whichever domain it belongs to."""
+def world_tokenizer(embedded, judging=False):
+    """The tokenizer of the embedded models: each word of the world is a token, whichever domain it belongs to.
+
+    judging: whether the words of a judge's prompt and reply are tokens, too.
+    """
     texts = [prompts.BRIEF, " ".join(["", *world.all_words(), *world.SOFT_SKILLS]), f"Domain: {world.VAGUE_DOMAIN}", *world.VAGUE]
     for index in range(embedded.tokenizer_authors):
         rows = world.author(f"tokenizer-{index}", "pretraining", world.seen_domains(), 0.5)
         texts += [prompts.messages(rows, "brief")[1]["content"], profiles.render(world.truth(rows))]
+    if judging:
+        chat, reply, _ = lessons.comparison("tokenizer", 0, world.seen_domains(), 0)
+        words = "- a: supported\n- b: vague\n- c: unsupported\n- d: repeated\n- no profile\nProfile 1: none"
+        counts = "Profile 2: " + ", ".join(f"{number} vague" for number in range(13))
+        texts += [*(message["content"] for message in chat), reply, words, counts,
+                  *(f'{{"winner": "{winner}"}}' for winner in verdicts.WINNERS)]
     return build_tokenizer(texts, embedded.tokenizer_pieces)
 
 
 def train_all(embedded, directory):
-    """Train every role, several at a time on one thread each, and return {role: learning curve}.
+    """Train every role, several at a time on one thread each. Returns {role: directory of its finished model}.
 
-    Roles that an interrupted run has finished in `directory` are not trained again.
+    A model that an interrupted run has finished in `directory` from the same recipe is not trained again.
     """
-    tokenizer = world_tokenizer(embedded)
-    todo = [role for role in embedded.roles if not (directory / role / "curve.json").exists()]
+    tokenizers = {judging: world_tokenizer(embedded, judging) for judging in (False, True)}
+    words = [embedded.tokenizer_authors, embedded.tokenizer_pieces]
+    places = {role: directory / f"{role}-{digest([recipe.model_dump(), words])}" for role, recipe in embedded.roles.items()}
+    todo = [role for role, place in places.items() if not (place / "curve.json").exists()]
+    # The longest first, so that no core idles at the end.
+    todo.sort(key=lambda role: (-embedded.roles[role].judging_steps, -embedded.roles[role].hidden))
     with ProcessPoolExecutor(max_workers=torch.get_num_threads(), mp_context=get_context("spawn")) as pool:
-        # The largest first, so that no core idles at the end.
-        todo.sort(key=lambda role: -embedded.roles[role].hidden)
-        runs = {pool.submit(train_role, role, embedded.roles[role], tokenizer, directory / role): role for role in todo}
+        runs = {pool.submit(train_role, role, recipe := embedded.roles[role], tokenizers[recipe.judging_steps > 0], places[role]): role
+                for role in todo}
         for run in tqdm(as_completed(runs), total=len(runs), desc="models", unit="model"):
-            write_json(directory / runs[run] / "curve.json", run.result())
-    return {role: read_json(directory / role / "curve.json") for role in embedded.roles}
+            write_json(places[runs[run]] / "curve.json", run.result())
+    return places
 
 
-def publish(work, destination):
-    """Put the finished models of `train_all` where the settings expect them."""
-    for directory in sorted(path for path in work.iterdir() if path.is_dir()):
-        shutil.copytree(directory, destination / directory.name, dirs_exist_ok=True, copy_function=shutil.copyfile,
-                        ignore=shutil.ignore_patterns("curve.json"))
+def publish(places, destination):
+    """Put the finished models of `train_all` where the settings expect them. Returns {role: learning curve}."""
+    for role, place in places.items():
+        shutil.rmtree(destination / role, ignore_errors=True)
+        shutil.copytree(place, destination / role, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("curve.json"))
+    return {role: read_json(place / "curve.json") for role, place in places.items()}
 
 
 def probe_prompts(count, domains):
@@ -246,3 +234,16 @@ def probe_prompts(count, domains):
         items = world.author(f"probe-{index}", "skill", domains)
         rows.append({"id": f"probe-{index}", "messages": prompts.messages(items, "brief"), "truth": world.truth(items)})
     return rows
+
+
+def judging_skill(model, tokenizer, count, domains, batch_size, max_new_tokens):
+    """How often a model names the better of two profiles of fresh authors, guided by the true one: a rate; ties do not count.
+
+    An answer without a clear verdict is wrong.
+    """
+    rows = [lessons.comparison("skill", index, domains, 0) for index in range(count)]
+    items = list(zip(map(str, range(count)), encode_chats(tokenizer, [chat for chat, _, _ in rows])))
+    said = complete_all(model, tokenizer, items, batch_size, description="judges", max_new_tokens=max_new_tokens)
+    right = [verdicts.read(said[str(index)][0]["text"]) == verdicts.WINNERS[winner]
+             for index, (_, _, winner) in enumerate(rows) if winner != "tie"]
+    return stats.rate(sum(right), len(right))

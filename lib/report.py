@@ -43,7 +43,7 @@ class Renderer(mistune.HTMLRenderer):
         return mathml(text)
 
     def block_math(self, text):
-        return f"<p>{mathml(text, display='block')}</p>\n"
+        return scroll(mathml(text, display="block"), "formula")
 
     def table(self, text):
         return scroll(f"<table>{text}</table>", "table")
@@ -138,9 +138,12 @@ def load_metrics():
 
 
 def lookup(metrics, key):
-    """A number by its dotted key; a key's own part may hold a dot ("temperature_0.7"). Raises DataError if absent."""
+    """A number by its dotted key; a key's own part may hold a dot ("temperature_0.7").
+
+    None where the run has nothing of this kind (a part of the way is null). Raises DataError if the key is unknown.
+    """
     def walk(tree, rest):
-        if not rest:
+        if not rest or tree is None:
             return tree
         for cut in range(1, len(rest) + 1):
             name = ".".join(rest[:cut])
@@ -151,15 +154,17 @@ def lookup(metrics, key):
 
 
 def claims(metrics):
-    """Every claim with its number, and whether its target is met (None where it has none, or no number)."""
+    """Every claim that this run has a number for, and whether its target is met (None where it has none)."""
     rows = []
     for claim in yaml.safe_load((LIB / "claims.yaml").read_text(encoding="utf-8")):
-        value = lookup(metrics, claim["metric"])
-        goals = [(value["rate"], claim.get("at_least")), (value["low"], claim.get("low_at_least"))]
-        goals = [(number, goal) for number, goal in goals if goal is not None]
-        met = all(number >= goal for number, goal in goals) if goals and value["rate"] is not None else None
-        target = f"≥ {claim['at_least']:.2f}" if "at_least" in claim else ""
-        target += f", low end ≥ {claim['low_at_least']:.2f}" if "low_at_least" in claim else ""
+        notebook = claim["metric"].split(".")[0]
+        value = lookup(metrics, claim["metric"]) if notebook in metrics else None
+        if value is None:
+            continue
+        checks = [("at_least", "rate", 1, "≥"), ("low_at_least", "low", 1, "low end ≥"), ("at_most", "rate", -1, "≤")]
+        goals = [(sign * value[end], sign * claim[goal]) for goal, end, sign, _ in checks if goal in claim and value["rate"] is not None]
+        met = all(number >= goal for number, goal in goals) if goals else None
+        target = ", ".join(f"{words} {claim[goal]:.2f}" for goal, _, _, words in checks if goal in claim)
         rows.append({**claim, "value": value, "target": target, "met": met,
                      "link": f"{claim['metric'].split('.')[0]}.html#{claim['section']}"})
     return rows

@@ -1,7 +1,9 @@
 """The settings in params.yaml: their names, types and ranges, checked as a whole before any work starts."""
 import difflib
+from inspect import isclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -70,6 +72,7 @@ class Role(Section):
     induction_steps: int = Count
     clean_steps: int = Count
     own_steps: int = Count
+    judging_steps: int = Count
     faults: Faults
 
     @model_validator(mode="after")
@@ -127,9 +130,77 @@ class Candidates(Section):
     near_duplicate: float = Share
 
 
+class Endpoint(Section):
+    urls: list[str] = Field(min_length=1)
+    key_variable: str = ""
+    temperature: float = Field(default=0.1, ge=0, le=2)
+    max_tokens: int = Field(default=400, ge=1)
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    timeout: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=8, ge=0, le=20)
+    deadline: float = Field(default=21600.0, gt=0)
+    breaker: int = Field(default=10, ge=1)
+    price_in: float = Field(default=0.0, ge=0)
+    price_out: float = Field(default=0.0, ge=0)
+    budget: float | None = Field(default=None, gt=0)
+    structured: Literal["auto", "json_schema", "json_object", "text"] = "auto"
+
+    @model_validator(mode="after")
+    def no_secret_is_written_down(self):
+        if self.key_variable and not (self.key_variable.isidentifier() and self.key_variable.isupper()):
+            raise ValueError("key_variable must be the name of an environment variable in capitals; the key itself belongs in that variable")
+        for url in self.urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+                raise ValueError("each of urls must look like http://host:8000/v1, without user, password or query")
+        return self
+
+
+class Panelist(Section):
+    name: str = Field(min_length=1)
+    kind: Literal["reference", "likelihood", "chat", "endpoint"]
+    model: str
+    screens: bool = True
+    guided: bool = False
+    prompt: Literal["brief", "full"] = "full"
+    temperature: float = Field(default=0.1, ge=0, le=5)
+    max_tokens: int = Field(default=400, ge=8)
+    endpoint: Endpoint | None = None
+
+    @model_validator(mode="after")
+    def an_endpoint_has_urls(self):
+        if (self.kind == "endpoint") != (self.endpoint is not None):
+            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; only kind endpoint has, and needs, a section `endpoint`")
+        if self.kind != "chat" and (misplaced := self.model_fields_set & {"temperature", "max_tokens"}):
+            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; {min(misplaced)} belongs to a judge of kind chat, or "
+                             "into the section `endpoint`")
+        return self
+
+
+class Study(Section):
+    prompts: int = Count
+    repeated: int = Count
+    canaries: int = Count
+
+
 class Judging(Section):
     seed: int
+    scheme: Literal["knockout", "swiss", "merge_sort", "two_pass", "all_pairs"]
+    rounds: int = Field(ge=1)
+    pairs: int = Field(ge=1)
+    threshold: float = Field(ge=0.5, le=1)
+    min_margin: float = Field(ge=0)
+    drop_cycles: bool
     tie_margin: float = Share
+    panel: list[Panelist] = Field(min_length=1)
+    study: Study
+
+    @model_validator(mode="after")
+    def names_differ(self):
+        names = [judge.name for judge in self.panel]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
+        return self
 
 
 class Lora(Section):
@@ -140,6 +211,9 @@ class Lora(Section):
 
 
 class Dpo(Section):
+    trainer: Literal["tree", "trl"]
+    token_budget: int = Field(ge=64)
+    too_long: Literal["refuse", "truncate"]
     beta: float = Positive
     loss_type: list[Literal["sigmoid", "ipo", "hinge", "robust", "sft"]]
     loss_weights: list[float]
@@ -179,6 +253,23 @@ class Evaluation(Section):
         return self
 
 
+class Experts(Section):
+    seed: int
+    items: int = Field(ge=1, le=999)
+    reviewers: int = Field(ge=1, le=99)
+    ratings_per_item: int = Field(ge=1)
+    repeated: int = Count
+    epsilon: float = Field(ge=0, lt=1)
+    path: str
+    study_path: str
+
+    @model_validator(mode="after")
+    def enough_reviewers(self):
+        if self.ratings_per_item > self.reviewers:
+            raise ValueError(f"ratings_per_item is {self.ratings_per_item}; it must be at most the number of reviewers ({self.reviewers})")
+        return self
+
+
 class Profile(Section):
     runtime: Runtime
     models: Models
@@ -188,6 +279,16 @@ class Profile(Section):
     judging: Judging
     dpo: Dpo
     evaluation: Evaluation
+    experts: Experts
+
+    @model_validator(mode="after")
+    def no_model_judges_its_own_output(self):
+        roles = self.models.model_dump(include={"base", "larger", "evaluation_judge"})
+        for judge in self.judging.panel:
+            name = getattr(self.models, judge.model, judge.model)
+            for role in [role for role, model in roles.items() if model == name]:
+                raise ValueError(f"the judge {judge.name!r} of judging.panel is also the {role}; take another model for one of them")
+        return self
 
 
 def load(profile="", path=ROOT / "params.yaml"):
@@ -228,10 +329,12 @@ def _sentence(prefix, error):
 
 
 def _names_at(place):
-    """The names that the section at a place may hold."""
+    """The names that the section at a place may hold; indices of lists and keys of dicts lead to their items."""
     section = Profile
     for part in place:
-        section = section.model_fields[part].annotation if part in getattr(section, "model_fields", {}) else Role
+        if part in section.model_fields:
+            annotation = section.model_fields[part].annotation
+            section = next((kind for kind in (annotation, *get_args(annotation)) if isclass(kind) and issubclass(kind, Section)), section)
     return list(section.model_fields)
 
 

@@ -119,6 +119,8 @@ def interval(value, scale=1.0, digits=3):
     """A rate with its 95 % interval, such as "0.812 [0.756, 0.857]"."""
     if value["rate"] is None:
         return "–"
+    if value["low"] is None:  # a bootstrap over a single cluster
+        return f"{value['rate'] * scale:.{digits}f}"
     return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*(value[key] * scale for key in ("rate", "low", "high")), d=digits)
 
 
@@ -131,9 +133,11 @@ def rounded(value):
 
 
 def flatten(tree, prefix=""):
-    """{"a": {"b": 1}} as {"a.b": 1}."""
+    """{"a": {"b": 1}} as {"a.b": 1}; the items of a list of sections go by their names, as in "panel.chat.kind"."""
     flat = {}
     for key, value in tree.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            value = {item.get("name", str(number)): item for number, item in enumerate(value)}
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 

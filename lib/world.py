@@ -5,6 +5,7 @@ evaluated, applied or explained for some object of study), others are only *ment
 The profile that a careful reader would write, the truth, is recorded with each abstract.
 """
 import random
+import re
 from functools import cache
 from pathlib import Path
 
@@ -216,3 +217,35 @@ def spoil(rows, rng, rates):
     if rng.random() < rates["domain"]:
         profile["domain"] = VAGUE_DOMAIN
     return {**profile, "competencies": competencies}
+
+
+def rival(rows, rng):
+    """A profile of any quality between faultless and useless, for judges to learn from: faults at random rates, mixed-up and
+    made-up names, mixed-up descriptions, and now and then another order."""
+    share = rng.random
+    profile = spoil(rows, rng, {"vague": share(), "missing": share() / 2, "distractor": share(), "invented": 0.3, "domain": 0.15,
+                                "padded": 0.1, "repeated": 0.1})
+    items = [mixed_up(item, profile["competencies"], rng) for item in profile["competencies"]]
+    if share() < 0.4:  # a weak writer says the same thing again, in other words, soon after
+        for place in sorted(rng.sample(range(len(items)), rng.randint(0, min(3, len(items)))), reverse=True):
+            items.insert(place + 1, {**items[place], "description": rng.choice([items[place]["description"], *VAGUE])})
+    if rng.random() < 0.1:
+        rng.shuffle(items)
+    return {**profile, "competencies": items}
+
+
+def mixed_up(item, others, rng):
+    """A competency as it is, or (in one of four cases) with another name, description or manner, part of another one's or not."""
+    other, kind = rng.choice(others), rng.random()
+    if kind < 0.05:
+        return {**item, "name": f"{item['name'].split()[0]} {other['name'].split()[-1]}"}
+    if kind < 0.1:
+        return {**item, "name": f"{item['name'].split()[0]} {rng.choice(all_words())}"}
+    if kind < 0.14:
+        return {**item, "name": " ".join(rng.sample(all_words(), 2))}
+    if kind < 0.2:
+        return {**item, "description": other["description"]}
+    topic = re.search(r" (?:for|on|to) (.+)\.$", item["description"])
+    if kind < 0.26 and topic:
+        return {**item, "description": rng.choice(list(DESCRIPTIONS.values())).format(object=topic.group(1))}
+    return item

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lib import evaluation, judges, models, pretrain, prompts, sampling, stats, world
+from lib import evaluation, judges, lessons, models, pretrain, prompts, sampling, stats, world
 from lib.records import DataError, Journal
 from lib.settings import ROOT
 
@@ -157,7 +157,7 @@ def test_the_wired_circuit_copies_after_a_few_steps(tiny):
     model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=128, layers=2, heads=4, seed=0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(150):
-        loss = pretrain.completion_loss(model, pretrain.repeats(tokenizer, 16, generator))
+        loss = pretrain.completion_loss(model, lessons.repeats(tokenizer, 16, generator))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -190,14 +190,6 @@ def test_judges_know_the_better_profile(probes):
         assert judges.compare(truth, probe["id"], None, spoiled) == -1 and judges.compare(truth, probe["id"], None, None) == 0
     assert stats.rate(pairs.count(1), len(pairs))["rate"] > 0.85
     assert judges.compare(truth, "unknown", {}, {}) is None
-
-
-def test_a_judge_that_cannot_tell_gives_no_winner():
-    judge = judges.Truth([])
-    row = {"status": ["ok", "ok"], "profiles": [{"domain": "", "competencies": []}] * 2, "completions": ["a", "b"]}
-    verdicts, preferences = judges.preference_pairs(judge, {"id": "p", "author": "a", "split": "train", "messages": []}, row, 0, 0)
-    assert [v["winner"] for v in verdicts] == [None] and verdicts[0]["status"] == "invalid" and preferences == []
-    assert judges.win_rate(judges.contest(judge, [{"id": "p", "profile": None}], [{"id": "p", "profile": None}]))["n"] == 0
 
 
 def test_measures_without_truth_are_none():

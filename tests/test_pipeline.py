@@ -10,7 +10,7 @@ import pytest
 
 from lib.settings import ROOT
 
-COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "notebooks", "reports", "data/raw", "data/models/embedded", "README.md")
+COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "notebooks", "reports", "data/raw/README.md", "data/reviews/README.md", "data/models/embedded", "README.md")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def dvc(place, *arguments):
 
 def results(place):
     """Everything that two equal runs must leave byte for byte the same."""
-    files = [path for pattern in ("reports/*.html", "reports/notebooks/*", "reports/metrics/*", "data/*.jsonl", "data/CARD.md", "data/adapter/*")
+    files = [path for pattern in ("reports/*.html", "reports/notebooks/*", "reports/metrics/*", "data/*.jsonl", "data/CARD.md", "data/adapter/*", "data/review/**/*.*")
              for path in place.glob(pattern) if path.stem != "runtime"]
     return {str(path.relative_to(place)): path.read_bytes() for path in files}
 
@@ -48,10 +48,14 @@ def results(place):
 def test_the_smoke_pipeline(project):
     dvc(project, "repro")
     metrics = {path.stem: json.loads(path.read_text()) for path in (project / "reports/metrics").glob("*.json")}
-    assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "runtime"}
+    assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "05_expert_review", "runtime"}
     assert metrics["03_dpo"]["trained"] and metrics["03_dpo"]["loss"]["first"] == pytest.approx(0.693147, abs=1e-4)
     assert metrics["01_data_synthesis"]["contaminated"] == 0
-    assert metrics["02_judging"]["label_judge"]["agreement_with_truth"]["rate"] > 0.8
+    judging = metrics["02_judging"]
+    assert judging["label_judge"]["agreement_with_truth"]["rate"] > 0.8 and set(judging["judges"]) == {"reference", "likelihood", "chat"}
+    assert set(judging["schemes"]) == {"knockout", "swiss", "merge_sort", "two_pass", "all_pairs"} and judging["best_canary"]["rate"] <= 0.5
+    review = metrics["05_expert_review"]
+    assert review["pages"] == len(list((project / "data/review/pages").glob("*.html"))) > 0 and review["experts"] is None
     evaluation = metrics["04_evaluation"]
     assert evaluation["preference_over_base"]["n"] == 12 and evaluation["held_out_domains"]["preference_over_base"]["n"] == 6
     assert set(evaluation["f1"]) == {"base", "tuned", "larger"}
@@ -63,7 +67,8 @@ def test_the_smoke_pipeline(project):
     dvc(project, "repro", "-f", "-s", "03_dpo")
     dvc(project, "repro", "-f", "-s", "report")
     assert results(project) == before, "a second run differs from the first"
-    assert not list((project / "data/.work").iterdir()), "work in progress was left behind"
+    left = {path.name for path in (project / "data/.work").iterdir()}
+    assert left <= {"references.jsonl"}, "work in progress was left behind"  # reference log-probabilities serve the next run, too
 
 
 def test_bad_rows_and_foreign_text_still_give_a_report(project):

@@ -18,6 +18,10 @@ def changed(tmp_path, edit):
     return path
 
 
+def judging(document, profile="embedded"):
+    return document["profiles"][profile]["judging"]
+
+
 @pytest.mark.parametrize("name", ["embedded", "smoke", "laptop", "paper"])
 def test_every_profile_is_sound(name):
     assert settings.load(name)[0] == name
@@ -34,6 +38,14 @@ def test_every_profile_is_sound(name):
      "label_judge and base are the same model"),
     (lambda d: d["profiles"]["embedded"]["embedded"]["roles"]["base"].update(hidden=130), "it must be a multiple of 4 x heads"),
     (lambda d: d.update(extra=1), "exactly two keys"),
+    (lambda d: judging(d)["panel"].append({**judging(d)["panel"][0]}), "two judges of the panel have the same name"),
+    (lambda d: judging(d)["panel"][0].update(model="base"), "the judge 'reference' of judging.panel is also the base"),
+    (lambda d: judging(d)["panel"][0].update(kind="endpoint"), "only kind endpoint has, and needs, a section `endpoint`"),
+    (lambda d: judging(d)["panel"][0].update(temperature=0.5), "temperature belongs to a judge of kind chat"),
+    (lambda d: judging(d)["panel"][2].update(promt="brief"), "panel.2.promt is not a setting; did you mean 'prompt'?"),
+    (lambda d: judging(d).update(scheme="best"), "judging.scheme is 'best'; it must be 'knockout', 'swiss'"),
+    (lambda d: d.update(profile="paper") or judging(d, "paper")["panel"][0]["endpoint"].update(urls=["ftp://x"]), "each of urls must look like http://host:8000/v1"),
+    (lambda d: d.update(profile="paper") or judging(d, "paper")["panel"][0]["endpoint"].update(key_variable="sk-123 abc"), "must be the name of an environment variable"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(tmp_path, edit, sentence):
     with pytest.raises(SettingsError) as error:

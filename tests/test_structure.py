@@ -27,7 +27,8 @@ def names(paths):
 
 
 def test_one_stage_per_notebook_in_the_same_order():
-    assert [f"{name}.ipynb" for name in STAGES if name != "report"] == NOTEBOOKS
+    staged = [name for name in NOTEBOOKS if name != "08_benchmarks.ipynb"]  # times differ between runs: `make bench` runs it
+    assert [f"{name}.ipynb" for name in STAGES if name != "report"] == staged
     for name, stage in STAGES.items():
         assert stage["desc"] and (name == "report" or stage["cmd"] == f"python -m lib.workbook notebooks/{name}.ipynb")
 

@@ -1,11 +1,9 @@
-"""Records, statistics, measures, corpus, ranking: against hand-computed cases and reference implementations."""
-import math
-
+"""Records, statistics, measures, corpus: against hand-computed cases and reference implementations."""
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from lib import corpus, metrics, ranking, records, stats
+from lib import corpus, metrics, records, stats
 
 
 def test_bad_lines_name_file_line_and_field(tmp_path):
@@ -88,6 +86,13 @@ def test_similarity_by_hand():
     assert metrics.similarity(padded, truth) < metrics.similarity(truth, truth)
 
 
+def test_what_each_competency_earns():
+    truth = profile(("a b", "does it well"), ("c d", "knows it"))
+    found = profile(("c d", "knows it"), ("a x", "does it well"), ("q r", "knows it"), ("c d", "knows it"))
+    # The second shares half of its name and its whole description; the last finds its match taken.
+    assert metrics.earnings(found, truth) == pytest.approx([1.0, 0.75, 0.0, 0.0])
+
+
 def test_diversity_figures():
     assert metrics.distinct(["a b a", "a b"], 1) == 2 / 5
     assert metrics.distinct(["a b a", "a b"], 2) == 2 / 3
@@ -104,27 +109,3 @@ def test_near_duplicates_and_contamination():
     assert corpus.contaminated([[long], ["x " + long[:20]]], [["zero " + long + " end"]], 8) == [0]
     assert corpus.contaminated([["a b c d", "e f g h"]], [["a b c d e f g h"]], 8) == []  # no run across abstracts
     assert corpus.distinct_completions(["a b c", "a b c", "x y z"], 0.95) == [0, 2]
-
-
-@pytest.mark.parametrize(("n", "matches", "implied"), [(2, 1, 0), (4, 3, 1), (8, 7, 5), (16, 15, 17), (32, 31, 49)])
-def test_a_full_bracket_gives_the_counts_of_the_thesis(n, matches, implied):
-    for seed in range(5):
-        played, preferences = ranking.knockout(range(n), lambda a, b: 1 if a < b else -1, seed)
-        assert len(played) == matches and len(preferences) == matches + implied == n // 2 * int(math.log2(n))
-        assert all(better < worse for better, worse in preferences) and len(set(preferences)) == len(preferences)
-
-
-def test_byes_are_not_matches():
-    counts = set()
-    for seed in range(60):
-        played, preferences = ranking.knockout(range(13), lambda a, b: 1 if a < b else -1, seed)
-        assert len(played) == 12 and all(left != right for left, right, _ in played)
-        assert len(set(preferences)) == len(preferences) and all(better < worse for better, worse in preferences)
-        counts.add(len(preferences))
-    assert counts <= set(range(22, 29)) and len(counts) > 1
-    assert ranking.knockout([], None, 0) == ([], []) and ranking.knockout(["only"], None, 0) == ([], [])
-
-
-def test_a_tie_implies_nothing():
-    played, preferences = ranking.knockout(range(8), lambda a, b: 0, 0)
-    assert len(played) == 7 and preferences == []

@@ -1,0 +1,191 @@
+"""A chat endpoint on loopback that misbehaves as it is told, for tests and benchmarks of lib.endpoint.
+
+The last message tells it what to do: "question | 503 | 429 retry=1 | ok" fails twice and then answers; the n-th call with one
+content takes the n-th step, and the last step repeats. Without steps it answers. See STEPS and `Script.act` for what it knows.
+Started as a program it prints its port. GET /log lists every call as it ended; it needs nothing but the standard library.
+"""
+import argparse
+import asyncio
+import json
+import socket
+import struct
+import subprocess
+import sys
+import time
+import urllib.request
+import zlib
+from collections import Counter
+from contextlib import contextmanager
+from email.utils import formatdate
+
+USAGE = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+HTML = b"<!DOCTYPE html><html><title>Bad gateway</title><body>The proxy is tired.</body></html>"
+
+
+def chat(content="Verdict: A", finish="stop", usage=USAGE, **message):
+    """The body of an ordinary answer."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}
+    return json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}).encode()
+
+
+def error(message, **fields):
+    return json.dumps({"error": {"message": message, **fields}}).encode()
+
+
+ANSWER = chat()
+
+
+def answer(content):
+    """An answer that depends on the question alone, so that two runs can be compared."""
+    verdict = zlib.crc32(content.encode()) % 2
+    return chat(f'Verdict: {"AB"[verdict]}. {{"winner": "{1 + verdict}"}}')
+
+
+STEPS = {  # name: (HTTP status, body)
+    "json": (200, chat('{"verdict": "B"}')),
+    "refusal": (200, chat(None, refusal="I cannot judge this.")),
+    "filter": (200, chat("", "content_filter")),
+    "empty": (200, chat("  \n")),
+    "none": (200, chat(None)),
+    "cut": (200, chat("Verdi", "length")),
+    "parts": (200, chat([{"type": "text", "text": "Verdict: "}, {"type": "text", "text": "B"}])),
+    "surrogate": (200, chat("Verdict: \ud800 A")),
+    "no_usage": (200, chat(usage=None)),
+    "odd_usage": (200, chat(usage={"prompt_tokens": "many", "completion_tokens": -3})),
+    "no_choices": (200, b'{"choices": []}'),
+    "error_in_200": (200, error("the provider went away")),
+    "list": (200, b'["not", "a", "completion"]'),
+    "truncated_json": (200, ANSWER[:60]),
+    "html": (200, HTML),
+    "400": (400, error("this request makes no sense")),
+    "400_filter": (400, error("filtered", code="content_filter")),
+    "401": (401, None),  # echoes the key, as careless servers do
+    "403": (403, error("not for you")),
+    "404": (404, error("no model of that name")),
+    "408": (408, error("too slow")),
+    "422": (422, error("unprocessable")),
+    "429": (429, error("slow down")),
+    "quota": (429, error("You exceeded your current quota", code="insufficient_quota")),
+    "500": (500, b"Internal Server Error"),
+    "503": (503, HTML),
+}
+# Steps with a behaviour of their own: reset, garbage (no HTTP), short (a body shorter than announced), hang, drip, plain (wrong content type),
+# refuses=NAME (400 while the parameter is there, else ok), limit=N (429 while more than N calls are in flight).
+
+
+class Connection(asyncio.Protocol):
+    """One connection; `Script` decides, this class only speaks HTTP/1.1."""
+
+    def __init__(self, script):
+        self.script, self.buffer = script, b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].decode("latin-1").split("\r\n")
+            fields = dict(line.lower().split(": ", 1) for line in head[1:])
+            size = end + 4 + int(fields.get("content-length", 0))
+            if len(self.buffer) < size:
+                return
+            body, self.buffer = self.buffer[end + 4:size], self.buffer[size:]
+            if head[0].startswith("GET"):
+                self.answer(200, json.dumps(self.script.log).encode())
+            else:
+                self.script.call(self, json.loads(body), fields.get("authorization", ""))
+
+    def answer(self, status, body, headers="", kind="application/json", size=None):
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {size or len(body)}\r\n{headers}\r\n"
+        self.write(head.encode() + body)
+
+    def write(self, data):
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def reset(self):
+        raw = self.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+class Script:
+    def __init__(self, latency):
+        self.latency, self.loop, self.log, self.seen, self.busy = latency, asyncio.get_running_loop(), [], Counter(), 0
+
+    def call(self, connection, request, key):
+        content = request["messages"][-1]["content"]
+        steps = [step.strip() for step in content.split("|")[1:]] or ["ok"]
+        step = steps[min(self.seen[content], len(steps) - 1)]
+        self.seen[content] += 1
+        self.busy += 1
+        self.loop.call_later(self.latency, self.act, connection, request, step, key, self.busy)
+
+    def act(self, connection, request, step, key, busy):
+        self.busy -= 1
+        name, _, value = step.partition("=")
+        name, _, option = name.partition(" ")
+        sent = {field: request[field] for field in request if field != "messages"}
+        self.log.append({"content": request["messages"][-1]["content"], "step": step, "busy": busy, "time": time.time(), "sent": sent})
+        if connection.transport.is_closing():
+            return
+        usual = 200, answer(request["messages"][-1]["content"])
+        if name == "reset":
+            connection.reset()
+        elif name == "short":
+            connection.answer(200, ANSWER[:60], size=len(ANSWER))
+            connection.transport.close()
+        elif name == "garbage":
+            connection.transport.write(b"I am not a web server at all.\r\n\r\n")
+            connection.transport.close()
+        elif name == "hang":
+            pass
+        elif name == "drip":
+            connection.answer(200, b"", size=len(ANSWER))
+            for place in range(len(ANSWER)):
+                self.loop.call_later(0.1 * place, connection.write, ANSWER[place:place + 1])
+        elif name == "plain":
+            connection.answer(*usual, kind="text/plain")
+        elif name == "refuses" and value in request:
+            connection.answer(400, error(f"Unsupported parameter: '{value}' is not supported with this model.", param=value))
+        elif name == "limit" and busy > int(value):
+            connection.answer(*STEPS["429"])
+        elif name == "401":
+            connection.answer(401, error(f"Incorrect API key provided: {key}"))
+        else:
+            wait = formatdate(time.time() + float(value), usegmt=True) if option == "date" else value
+            connection.answer(*STEPS.get(name, usual), f"retry-after: {wait}\r\n" if option else "")
+
+
+async def serve(port, latency):
+    script = Script(latency)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(script), "127.0.0.1", port, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def running(latency=0.0):
+    """Start the server as a process of its own; yields its base URL and ends it."""
+    process = subprocess.Popen([sys.executable, __file__, "--latency", str(latency)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def log(url):
+    """Every call so far: [{"content", "step", "busy": calls in flight at its arrival, "time", "sent": parameters}]."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    options = parser.parse_args()
+    asyncio.run(serve(options.port, options.latency))

@@ -1,0 +1,281 @@
+"""The review page in a real browser: a whole review, what it stores, and text that must stay text."""
+import json
+import random
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from lib import review
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+HOSTILE = "</script><script>window.hit=1</script><img src=x onerror='window.hit=2'> {{data}} {{policy}} ${1} %s \u2028 \ud800 \u202e <!-- & &lt; \x00 \"'`"
+WORDS = ("analysis", "survey", "steel", "bridges", "winter", "cracks", "sensors", "signal", "noise", "model", "field", "load", "frost", "design")
+
+
+def words(rng, count):
+    return " ".join(rng.choice(WORDS) for _ in range(count))
+
+
+def make_prompts(count, hostile=()):
+    rng = random.Random(1)
+    rows = []
+    for number in range(count):
+        parts = [f"Abstract {i}: {words(rng, 6)}\n{words(rng, 70)}." for i in range(1, 4)]
+        if number in hostile:
+            parts[0] = f"Abstract 1: {HOSTILE}\n{HOSTILE}"
+        rows.append({"id": f"test-{number}", "author": f"test-{number}", "split": "test", "truth": None,
+                     "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "\n\n".join(parts)}]})
+    return rows
+
+
+def make_written(prompts, hostile=()):
+    rng = random.Random(2)
+    return {model: {row["id"]: {"domain": HOSTILE if number in hostile else words(rng, 2), "competencies": [
+        {"name": HOSTILE if number in hostile else words(rng, 2), "description": HOSTILE if number in hostile else words(rng, 12)}
+        for _ in range(rng.randint(3, 6))]} for number, row in enumerate(prompts)} for model in ("base", "tuned", "larger")}
+
+
+def settings(**changes):
+    return SimpleNamespace(**{"seed": 5, "items": 12, "reviewers": 4, "ratings_per_item": 2, "repeated": 2} | changes)
+
+
+def make(hostile=(), **changes):
+    """(items, pages, key) of a small review; of hostile prompts nothing but hostile text."""
+    prompts = make_prompts(6, hostile)
+    written = make_written(prompts)
+    for model, profiles in make_written(prompts, hostile).items():
+        for number in hostile:  # they must differ, or there is nothing to compare
+            written[model][f"test-{number}"] = profiles[f"test-{number}"] | {"domain": f"{HOSTILE} {model[:2]}"}
+    given = settings(**changes)
+    items, _ = review.draw_items(prompts, written, given.items, given.seed)
+    pages, key = review.make_pages(items, review.assign(items, given))
+    return items, pages, key
+
+
+def embedded(page):
+    """The data in a page, as a script of the page reads them."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1))
+
+
+def test_pages_are_blind_self_contained_and_repeatable():
+    items, pages, key = make()
+    assert make()[1] == pages and list(pages) == ["R1", "R2", "R3", "R4"] and len(set(pages.values())) == 4
+    assert make(seed=6)[2]["set"] != key["set"]
+    for reviewer, page in pages.items():
+        assert not re.search(r"\b(base|tuned|larger|test-\d+)\b", page), "a model's or an author's name"
+        assert not re.search(r"""(src|href)\s*=|@import|url\(|https?:|style=| on\w+=|innerHTML|eval\(""", page.replace("link.href = URL", ""))
+        assert page.count("default-src 'none'; script-src 'sha256-") == 1 and "unsafe" not in page and "{{" not in page
+        assert len(embedded(page)["questions"]) == 6 + 2 and embedded(page)["page"] == key["pages"][reviewer]["page"]
+    shown = [row["item"] for page in key["pages"].values() for row in page["questions"]]
+    assert {shown.count(item["item"]) for item in items} <= {2, 3, 4}
+
+
+def test_text_that_ends_scripts_stays_data():
+    _, pages, _ = make(hostile=range(6))
+    for page in pages.values():
+        assert page.count("<script") == 2 and page.isascii() is False and "\u2028" not in page and "<img" not in page
+        data = embedded(page)
+        assert all(profile["competencies"][0]["name"] == HOSTILE for item in data["items"].values() for profile in item["profiles"].values())
+        page.encode("utf-8")  # no lone surrogate is left to fail on
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[
+            "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Opens a page from a file and collects what it complains about or asks from elsewhere."""
+    contexts = []
+
+    def opened(html, **options):
+        path = tmp_path / "page.html"
+        path.write_text(html, encoding="utf-8")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page, problems = context.new_page(), []
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(("file:", "blob:")) or problems.append(request.url))
+        page.goto(path.as_uri())
+        return page, problems
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def press(page, key):
+    page.wait_for_timeout(230)  # the page ignores what comes right after a pair appears
+    page.keyboard.press(key)
+
+
+def start(page):
+    page.get_by_role("button", name=re.compile("Start|Go on")).click()
+
+
+def answered(page):
+    return page.locator("#count").inner_text()
+
+
+def save(page, button, path):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    download.value.save_as(path / download.value.suggested_filename)
+    return path / download.value.suggested_filename
+
+
+def test_a_whole_review_by_keyboard_and_mouse(open_page, tmp_path):
+    _, pages, key = make()
+    page, problems = open_page(pages["R2"], viewport={"width": 1280, "height": 800})
+    assert "No name is asked for" in page.inner_text("#intro").replace("\n", " ")
+    page.keyboard.press("1")
+    assert not page.is_visible("#question"), "keys do nothing before the start"
+    start(page)
+    assert page.evaluate("document.activeElement.id") == "question-title"
+    page.keyboard.press("2")
+    assert answered(page) == "0 of 8 answered", "a double press on the button before answers nothing"
+    for step in ("1", "ArrowRight", "t", "C"):
+        press(page, step)
+    assert answered(page) == "4 of 8 answered" and page.inner_text("#live").startswith("Recorded: cannot judge. Pair 5 of 8")
+    press(page, "Backspace")
+    assert answered(page) == "3 of 8 answered" and page.inner_text("#question-title") == "Pair 4 of 8"
+    press(page, "2")
+    page.reload()
+    assert page.get_by_role("button", name="Go on").is_visible(), "the state outlives the page"
+    start(page)
+    assert answered(page) == "4 of 8 answered"
+    for name in ("Profile 1 is better", "Profile 2 is better", "Tie", "Undo", "Cannot judge"):
+        page.wait_for_timeout(230)
+        page.get_by_role("button", name=name).click()
+    press(page, "ArrowLeft")
+    assert page.inner_text("h2:visible") == "Thank you, that was all" and answered(page) == "8 of 8 answered"
+    press(page, "u")
+    press(page, "1")
+    saved = save(page, "Download the answers", tmp_path)
+    assert saved.name == "review-R2.json" and "Saved as review-R2.json" in page.inner_text("#note")
+    read, aside = review.read_submissions(tmp_path, key)
+    assert aside == [] and [row["choice"] for row in read["R2"]] == [
+        "left", "right", "tie", "right", "left", "right", "cannot_judge", "left"]
+    assert all(0.2 <= row["seconds"] < 20 for row in read["R2"])
+    assert [{name: row[name] for name in ("item", "left", "right")} for row in read["R2"]] == key["pages"]["R2"]["questions"]
+    assert problems == []
+
+
+def test_what_is_shown_is_what_the_key_says(open_page):
+    items, pages, key = make()
+    page, _ = open_page(pages["R1"])
+    start(page)
+    known = {item["item"]: item for item in items}
+    for asked in key["pages"]["R1"]["questions"]:
+        item = known[asked["item"]]
+        for side in ("left", "right"):
+            profile = item["profiles"][asked[side]]["profile"]
+            assert page.locator(f"#{side} .domain").inner_text() == profile["domain"]
+            assert page.locator(f"#{side} .name").all_inner_texts() == [row["name"] for row in profile["competencies"]]
+        assert page.locator("#abstracts p:not(.title)").all_inner_texts() == [row["text"] for row in item["abstracts"]]
+        press(page, "1")
+
+
+def test_a_part_can_be_saved_and_leaving_it_warns(open_page, tmp_path):
+    _, pages, key = make()
+    page, problems = open_page(pages["R3"])
+    start(page)
+    press(page, "1")
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(300)
+    assert dialogs == ["beforeunload"]
+    page.get_by_text("Stop here and save what there is").click()
+    assert save(page, "Download the part", tmp_path).name == "review-R3-partial.json"
+    read, aside = review.read_submissions(tmp_path, key)
+    assert read == {} and aside == [{"file": "review-R3-partial.json", "reason": "partial: 1 of 8 answered; ask R3 to finish"}]
+    # Where the clipboard is closed the text appears, selected, to be copied by hand.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.get_by_role("button", name="Copy the part").click()
+    text = page.input_value("#text")
+    assert page.evaluate("getSelection().toString() || document.activeElement.id") and json.loads(text)["partial"] is True
+    assert text == (tmp_path / "review-R3-partial.json").read_text() and problems == []
+
+
+def test_hidden_time_does_not_count_and_broken_storage_is_survived(open_page):
+    _, pages, _ = make()
+    page, problems = open_page(pages["R1"])
+    key = page.evaluate("storageKey")
+    assert embedded(pages["R1"])["page"] in key and key.endswith("/R1")
+    page.evaluate("localStorage.setItem(storageKey, '{\"answers\": [{\"item\": \"other\"}]}')")
+    page.reload()
+    start(page)
+    assert answered(page) == "0 of 8 answered"
+    hide = "state => { Object.defineProperty(document, 'visibilityState', {value: state, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(hide, "hidden")
+    page.wait_for_timeout(900)
+    page.evaluate(hide, "visible")
+    press(page, "1")
+    assert page.evaluate("answers[0].seconds") < 0.9 and problems == []
+
+
+def test_hostile_text_is_shown_and_does_nothing(open_page):
+    _, pages, _ = make(hostile=range(6))
+    page, problems = open_page(pages["R1"])
+    start(page)
+    assert page.evaluate("document.querySelector('#left .name').textContent === data.items[data.questions[0].item].profiles[data.questions[0].left].competencies[0].name")
+    assert "<img src=x onerror='window.hit=2'>" in page.inner_text("#left") and "{{data}}" in page.inner_text("#abstracts")
+    assert page.evaluate("document.images.length") == 0 and page.evaluate("window.hit") is None and problems == []
+    # Even markup that found its way in would not run: the policy knows the page's own script only.
+    page.evaluate("""() => { const made = document.createElement('script'); made.textContent = 'window.hit = 3'; document.body.append(made);
+                             document.querySelector('#left').innerHTML = "<img src='x' onerror='window.hit = 4'>"; }""")
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.hit") is None and any("Content Security Policy" in text for text in problems)
+
+
+CONTRAST = """() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                       return .2126 * r + .7152 * g + .0722 * b; };
+  const ground = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3]) return c; }
+                        return matchMedia('(prefers-color-scheme: dark)').matches ? [0, 0, 0] : [255, 255, 255]; };
+  let worst = 99;
+  for (const e of document.querySelectorAll('p, li, h1, h2, h3, li div, span, summary, kbd, strong, button:enabled')) {
+    if (!e.innerText || !e.innerText.trim() || !e.checkVisibility()) continue;
+    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(ground(e))];
+    worst = Math.min(worst, (Math.max(a, b) + .05) / (Math.min(a, b) + .05));
+  }
+  return worst; }"""
+SMALL = """() => [...document.querySelectorAll('button, summary')].filter(e => e.checkVisibility())
+  .map(e => [e.innerText, e.getBoundingClientRect()]).filter(([, r]) => r.width < 44 || r.height < 44).map(([text]) => text)"""
+
+
+@pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1280, 800), ("dark", 390, 844), ("light", 320, 568)])
+def test_it_can_be_read_and_touched_on_a_desktop_and_on_a_phone(open_page, scheme, width, height):
+    _, pages, _ = make(hostile=[0])
+    page, problems = open_page(pages["R1"], color_scheme=scheme, viewport={"width": width, "height": height}, reduced_motion="reduce")
+
+    def sound():
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+        assert page.evaluate(CONTRAST) >= 4.5 and page.evaluate(SMALL) == []
+        assert page.locator("h1").count() == 1 and page.evaluate("new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size === document.querySelectorAll('[id]').length")
+    sound()
+    start(page)
+    press(page, "1")
+    sound()
+    left, right = (page.locator(f"article[aria-labelledby={side}-title]").bounding_box() for side in ("left", "right"))
+    assert left["y"] == right["y"] if width > 768 else left["y"] + left["height"] <= right["y"]
+    choices = page.locator(".choices").bounding_box()
+    assert choices["y"] + choices["height"] <= height + 1, "the buttons stay in sight"
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for _ in range(7):
+        press(page, "t")
+    sound()
+    assert problems == []

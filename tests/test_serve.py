@@ -1,0 +1,69 @@
+"""The chat client against a real server: `transformers serve` with the committed label judge."""
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lib import models, prompts, sampling, world
+from lib.calls import Calls
+from lib.endpoint import Endpoint
+from lib.settings import ROOT
+from lib.settings import Endpoint as Settings
+
+MODEL = ROOT / "data/models/embedded/label_judge"
+SCHEMA = {"type": "object", "properties": {"verdict": {"enum": ["A", "B"]}}, "required": ["verdict"], "additionalProperties": False}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    program = Path(sys.executable).parent / "transformers"
+    with log.open("w") as output:
+        process = subprocess.Popen([program, "serve", MODEL, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
+                                   stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(address, process, log):
+    for _ in range(600):
+        assert process.poll() is None, f"the server ended: {log.read_text()[-2000:]}"
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise AssertionError(f"no answer from {address}")
+
+
+def test_a_real_server_answers_as_the_model_itself_does(url, tmp_path):
+    chats = [prompts.messages(world.author(f"author {i}", 1, world.seen_domains()), "brief") for i in range(3)]
+    calls = Calls(tmp_path / "calls.sqlite")
+    endpoint = Endpoint("judge", str(MODEL), Settings(urls=[url], concurrency=2, max_tokens=24, price_in=1, price_out=2), calls, SCHEMA)
+    requests = [{"messages": messages, "repeat": 0} for messages in chats]
+    replies = endpoint.ask(requests)
+
+    model, tokenizer = models.load(str(MODEL), device="cpu")
+    ids = models.encode_chats(tokenizer, chats)
+    own = [sampling.complete(model, tokenizer, [tokens], ["k"], max_new_tokens=24)[0][0] for tokens in ids]
+    assert [reply["text"].strip() for reply in replies] == [completion["text"] for completion in own] and all(reply["text"].strip() for reply in replies)
+    assert [reply["prompt_tokens"] for reply in replies] == [len(tokens) for tokens in ids]
+    assert {reply["status"] for reply in replies} == {"cut"} and all(reply["completion_tokens"] == 24 and reply["seconds"] > 0 for reply in replies)
+
+    ledger, = calls.ledger()
+    assert ledger["calls"] == 3 and ledger["cost"] == pytest.approx((sum(map(len, ids)) + 2 * 3 * 24) / 1e6)
+    assert endpoint.ask(requests) == [{**reply, "cached": True} for reply in replies] and calls.ledger()[0]["calls"] == 3
+    calls.close()
