@@ -243,10 +243,11 @@ def test_the_embedded_chat_judge_gives_reasons_and_verdicts(label_judge, tmp_pat
         poor = profiles.render(world.spoil(row, random.Random(i), {"vague": 0.9, "missing": 0.4, "distractor": 1.0, "invented": 0.5,
                                                                    "domain": 0.5, "padded": 0.0, "repeated": 0.0}))
         texts[str(i)] = [profiles.render(prompt["truth"]), poor]
-    chat = panels.Chat("chat", panels.LocalChat("chat", *label_judge, Calls(tmp_path / "calls.sqlite"), 0.1, 200, 24), "brief")
+    backend = panels.LocalChat("chat", *label_judge, Calls(tmp_path / "calls.sqlite"), 0.1, 260, 24)
+    chat = panels.Chat("chat", backend, "brief", prompts, backend)  # guided by a profile of its own
     panel = panels.Panel([chat], prompts, texts)
     outcomes = panel.ask([(key, *pair) for key in texts for pair in ((0, 1), (1, 0))])
     assert [outcome for pair in zip(outcomes[::2], outcomes[1::2]) for outcome in pair].count(None) <= 3
     right_votes = sum(outcome == 1 for outcome in outcomes[::2]) + sum(outcome == -1 for outcome in outcomes[1::2])
     assert right_votes / len(outcomes) > 0.75
-    assert "supported" in panel.verdicts[0]["reason"] and '"winner"' in panel.verdicts[0]["reason"]
+    assert len(chat.references) == 12 and "supported" in panel.verdicts[0]["reason"] and '"winner"' in panel.verdicts[0]["reason"]
