@@ -25,7 +25,7 @@ from lib.calls import Calls  # noqa: E402
 from lib.endpoint import Endpoint  # noqa: E402
 from lib.records import read_json, write_json  # noqa: E402
 from lib.replicas import Replica, read_answer  # noqa: E402
-from lib.settings import Endpoint as Settings  # noqa: E402
+from lib.sections import Endpoint as Settings  # noqa: E402
 
 WORDS = "x" * 2000  # about the length of a judge's prompt with two profiles
 

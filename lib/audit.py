@@ -4,7 +4,6 @@ Everything here reads votes, rows of the verdicts contract as `panels.Panel` kee
 audited, and schemes can be compared on recorded votes without a single further call.
 """
 import itertools
-import math
 
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
@@ -45,9 +44,9 @@ def canary_win_rates(panel_of, prompts, texts):
     outcomes = dict(zip(batch, panel_of(shown).ask(batch)))
     rates = {}
     for index, name in enumerate(names, 1):
-        both = [[outcomes[key, index, 0], None if outcomes[key, 0, index] is None else -outcomes[key, 0, index]] for key in shown]
-        wins = [sum((math.copysign(1, value) if value else 0) / 2 + 0.5 for value in values if value is not None)
-                / sum(value is not None for value in values) for values in both if any(value is not None for value in values)]
+        for_canary = [[value * side for value, side in ((outcomes[key, index, 0], 1), (outcomes[key, 0, index], -1)) if value is not None]
+                      for key in shown]
+        wins = [sum(sign(value) / 2 + 0.5 for value in values) / len(values) for values in for_canary if values]
         rates[name] = stats.rate(sum(wins), len(wins))
     return rates
 
@@ -72,19 +71,15 @@ def audit(votes, texts, scores):
     """
     valid = [vote for vote in votes if vote["winner"] is not None]
     decided = [vote for vote in valid if vote["winner"] != "tie"]
-    known = [(vote, sign(scores[vote["id"]][vote["left"]] - scores[vote["id"]][vote["right"]])) for vote in valid
-             if scores[vote["id"]][vote["left"]] is not None]
-    decisive = [(vote["id"], VALUE[vote["winner"]], sign(scores[vote["id"]][vote["left"]] - scores[vote["id"]][vote["right"]]))
-                for vote in votes if scores[vote["id"]][vote["left"]] is not None]
-    agrees = [(vote["id"], VALUE[vote["winner"]] == truth) for vote, truth in known if truth and vote["winner"] != "tie"]
-    labels = [[VALUE[vote["winner"]] for vote, _ in known], [truth for _, truth in known]]
+    # (prompt id, the judge's verdict, the truth's), 1, -1 or 0; None for an invalid vote.
+    known = [(vote["id"], VALUE[vote["winner"]], sign(scores[vote["id"]][vote["left"]] - scores[vote["id"]][vote["right"]]))
+             for vote in votes if scores[vote["id"]][vote["left"]] is not None]
+    labels = [judge for _, judge, _ in known], [truth for *_, truth in known]
     longer = [(vote["id"], VALUE[vote["winner"]] == sign(difference)) for vote in decided if (difference := extra_length(vote, texts))]
-    consistent = order_pairs(valid)
     return {
-        "agreement_with_truth": rate_by_prompt(agrees),
-        "accuracy": rate_by_prompt([(key, value == truth) for key, value, truth in decisive if truth]),
-        "kappa": stats.kappa(*labels) if known else None,
-        "ac1": stats.ac1(*labels) if known else None, "order_consistency": rate_by_prompt(consistent),
+        "agreement_with_truth": rate_by_prompt([(key, judge == truth) for key, judge, truth in known if judge and truth]),
+        "accuracy": rate_by_prompt([(key, judge == truth) for key, judge, truth in known if truth]),
+        "kappa": stats.kappa(*labels), "ac1": stats.ac1(*labels), "order_consistency": rate_by_prompt(order_pairs(valid)),
         "first_slot_share": rate_by_prompt([(vote["id"], vote["winner"] == "left") for vote in decided]),
         "length_preference": rate_by_prompt(longer), "length_coefficient": length_coefficient(decided, texts, scores),
         "cycle_rate": cycle_rate(valid), "invalid_share": stats.rate(len(votes) - len(valid), len(votes)), "votes": len(votes)}

@@ -1,16 +1,15 @@
 """Direct preference optimisation of a LoRA adapter (Rafailov et al. 2023), on trees or with TRL's own trainer."""
 from pathlib import Path
 
-import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
-from tqdm import tqdm
-from transformers import PrinterCallback, TrainerCallback
+from peft import get_peft_model
+from transformers import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer
 
-from lib.models import chat_for, encode_chats, load, merge
-from lib.records import DataError, read_json, write_json
+from lib.adapters import Progress, keep_in_float32, lora_config
+from lib.models import chat_for, encode_chats
+from lib.records import DataError
 from lib.tree_trainer import TreeTrainer
 
 CURVES = {"loss": "loss", "rewards/margins": "margin", "rewards/accuracies": "accuracy", "rewards/chosen": "chosen_reward",
@@ -38,11 +37,6 @@ def dataset(preferences, tokenizer):
     """Preferences in TRL's conversational form."""
     return Dataset.from_list([{"prompt": chat_for(tokenizer, row["prompt"]), "chosen": row["chosen"],
                                "rejected": row["rejected"]} for row in preferences])
-
-
-def lora_config(lora):
-    return LoraConfig(task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
-                      target_modules=sorted(lora.target_modules), bias="none")
 
 
 def training_arguments(settings, pairs, directory):
@@ -79,11 +73,9 @@ def train(model, tokenizer, train_pairs, validation_pairs, settings, work, refer
     trainer = new_trainer(settings, model=model, args=training_arguments(settings, len(train_pairs), work), processing_class=tokenizer,
                           peft_config=lora_config(settings.dpo.lora), train_dataset=dataset(train_pairs, tokenizer),
                           eval_dataset=dataset(validation_pairs, tokenizer), references=references or Path(work) / "references.jsonl")
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:  # in bf16 most updates of an adapter round to nothing
-            parameter.data = parameter.data.float()
+    keep_in_float32(trainer.model)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Progress())
+    trainer.add_callback(Progress("DPO"))
     trainer.train(resume_from_checkpoint=last)
     trainer.evaluate()
     log = trainer.state.log_history
@@ -121,54 +113,8 @@ def untrained(model, settings):
     return get_peft_model(model, lora_config(settings.dpo.lora)).eval(), {"train": [], "validation": [], "steps": 0, "tokens": None}
 
 
-def trainable(model):
-    """Parameters of a model with an adapter: {"trained", "total", "share"}."""
-    trained = sum(p.numel() for name, p in model.named_parameters() if "lora_" in name)
-    total = sum(p.numel() for p in model.parameters())
-    return {"trained": trained, "total": total, "share": trained / total}
-
-
 def point(row, prefix):
     return {"step": row["step"], **{name: row[prefix + key] for key, name in CURVES.items() if prefix + key in row}}
-
-
-class Progress(TrainerCallback):
-    """A plain progress bar on stderr."""
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="DPO", unit="step", mininterval=2)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_train_end(self, args, state, control, **kwargs):
-        self.bar.close()
-
-
-def save_adapter(model, directory, base, card):
-    """Write adapter and model card so that equal training gives equal files, wherever the project lies.
-
-    base: the name under which the settings know the base model. card: the text of its README.md.
-    """
-    directory = Path(directory)
-    model.peft_config["default"].base_model_name_or_path = base
-    model.save_pretrained(directory, save_embedding_layers=False)
-    config = read_json(directory / "adapter_config.json")
-    write_json(directory / "adapter_config.json", {
-        **config, "base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])})
-    (directory / "README.md").write_text(card, encoding="utf-8")
-
-
-def merge_error(base_name, adapter, token_ids):
-    """Largest difference in logits between the base with the adapter beside it and with the adapter merged in.
-
-    token_ids: (batch, tokens). Measured in float32, like the training of the adapter.
-    """
-    model, _ = load(base_name, device="cpu", adapter=adapter)
-    with torch.no_grad():
-        beside = model(input_ids=token_ids).logits
-        merged = merge(model)(input_ids=token_ids).logits
-    return float((beside - merged).abs().max())
 
 
 def model_card(settings, history, pairs):

@@ -20,7 +20,7 @@ TEMPLATE_TOKENS = 32  # per message: the chat template's, and what it may add on
 
 
 class Endpoint:
-    """One model under one name. settings: lib.settings.Endpoint. calls: the lib.calls.Calls that keeps its answers.
+    """One model under one name. settings: lib.sections.Endpoint. calls: the lib.calls.Calls that keeps its answers.
 
     schema: the JSON schema of an answer, or None for free text. What the server turns out to refuse (a way to ask for JSON, a
     parameter) is left out from then on and said in `notes`. Raises DataError where the key is not in the environment.

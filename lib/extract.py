@@ -53,7 +53,7 @@ def extract(given):
     """Read, prompt, write profiles. Returns (rows, rejected): a row has id, author, abstracts, profile, problems, text."""
     from lib import abstracts, models, synthesis
     from lib.sampling import complete_all
-    from lib.settings import Models
+    from lib.sections import Models
 
     columns = {name: getattr(given, f"{name}_column") for name in ("id", "author", "title", "text")}
     found, rejected = abstracts.read(given.input, columns)

@@ -134,7 +134,7 @@ def completion_loss(model, batch):
 def train_role(role, recipe, tokenizer, directory):
     """Train one model from scratch, save it as a Hugging Face directory and return its learning curve.
 
-    role: its name, which also names its stream of authors. recipe: its settings (`settings.Role`).
+    role: its name, which also names its stream of authors. recipe: its settings (`sections.Role`).
     Runs on one thread, so that the weights do not depend on how many cores there are.
     Returns [{"step", "stage", "loss", "held_out"}]: training loss, and the loss on authors of held-out domains.
     """

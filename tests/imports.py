@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Modules that carry a run but decide none of its results; a change of theirs need not train anything again.
-INFRASTRUCTURE = {"lib/workbook.py", "lib/settings.py", "lib/records.py"}
+INFRASTRUCTURE = {"lib/workbook.py", "lib/settings.py", "lib/sections.py", "lib/records.py"}
 DATA = {"lib/world.py": {"lib/world.yaml"}, "lib/report.py": {"lib/report.css", "lib/claims.yaml"}, "lib/review.py": {"lib/review.html"}}
 
 

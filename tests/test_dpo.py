@@ -5,7 +5,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from lib import dpo, models
+from lib import adapters, dpo, models
 from lib import settings as settings_module
 
 
@@ -80,20 +80,20 @@ def test_only_the_adapter_changes(run):
     for name, value in before.items():
         assert torch.equal(value, after.get(name, after.get(name.replace(".weight", ".base_layer.weight"))))
     assert all(p.dtype == torch.float32 for n, p in run.tuned.named_parameters() if "lora_" in n)
-    assert 0 < dpo.trainable(run.tuned)["share"] < 0.5
+    assert 0 < adapters.trainable(run.tuned)["share"] < 0.5
 
 
 def test_a_killed_run_resumes_to_the_same_adapter(run, monkeypatch):
-    work, step = run.place / "killed", dpo.Progress.on_step_end
+    work, step = run.place / "killed", adapters.Progress.on_step_end
 
     def killed(self, args, state, control, **kwargs):
         step(self, args, state, control, **kwargs)
         if state.global_step == 6:
             raise KeyboardInterrupt
-    monkeypatch.setattr(dpo.Progress, "on_step_end", killed)
+    monkeypatch.setattr(adapters.Progress, "on_step_end", killed)
     with pytest.raises(KeyboardInterrupt):
         dpo.train(run.fresh(), run.tokenizer, pairs(16), pairs(4, 100), run.settings, work)
-    monkeypatch.setattr(dpo.Progress, "on_step_end", step)
+    monkeypatch.setattr(adapters.Progress, "on_step_end", step)
     assert any(work.glob("checkpoint-*"))
     resumed, history = dpo.train(run.fresh(), run.tokenizer, pairs(16), pairs(4, 100), run.settings, work)
     for (name, one), (_, other) in zip(resumed.named_parameters(), run.tuned.named_parameters()):
@@ -104,7 +104,7 @@ def test_a_killed_run_resumes_to_the_same_adapter(run, monkeypatch):
 def test_saved_adapters_are_equal_files_without_paths(run):
     card = dpo.model_card(run.settings, run.history, {"train": pairs(16), "validation": pairs(4)})
     for name in ("one", "two"):
-        dpo.save_adapter(run.tuned, run.place / name, "some/base", card)
+        adapters.save_adapter(run.tuned, run.place / name, "some/base", card)
     files = sorted(p.name for p in (run.place / "one").iterdir())
     assert files == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
     assert all((run.place / "one" / f).read_bytes() == (run.place / "two" / f).read_bytes() for f in files)
@@ -113,9 +113,9 @@ def test_saved_adapters_are_equal_files_without_paths(run):
 
 
 def test_merging_is_exact(run):
-    dpo.save_adapter(run.tuned, run.place / "adapter", str(run.place / "base"), "card")
+    adapters.save_adapter(run.tuned, run.place / "adapter", str(run.place / "base"), "card")
     ids = torch.arange(20, 60)[None]
-    assert dpo.merge_error(str(run.place / "base"), run.place / "adapter", ids) < 1e-4
+    assert adapters.merge_error(str(run.place / "base"), run.place / "adapter", ids) < 1e-4
     base, adapted = run.fresh(), PeftModel.from_pretrained(run.fresh(), run.place / "adapter")
     with torch.no_grad():
         assert (base(ids).logits - adapted(ids).logits).abs().max() > 1e-2  # the adapter does something to be merged

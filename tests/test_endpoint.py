@@ -15,7 +15,7 @@ import pytest
 import scripted_server
 from pydantic import ValidationError
 
-from lib import asking, replicas, settings
+from lib import asking, replicas, sections
 from lib.calls import Calls, call_key, reply
 from lib.endpoint import Endpoint
 from lib.records import DataError
@@ -46,7 +46,7 @@ def make(url, tmp_path):
     def endpoint(schema=None, store="calls.sqlite", **given):
         stores.append(Calls(tmp_path / store))
         chosen = {"urls": [url], "concurrency": 4, "retries": 2, "timeout": 5, "deadline": 60, **given}
-        return Endpoint("judge", "m", settings.Endpoint(**chosen), stores[-1], schema)
+        return Endpoint("judge", "m", sections.Endpoint(**chosen), stores[-1], schema)
 
     yield endpoint
     for store in stores:
@@ -151,7 +151,7 @@ def test_the_key_is_never_shown_nor_stored(make, url, monkeypatch, tmp_path, cap
 ])
 def test_settings_are_checked(given):
     with pytest.raises(ValidationError):
-        settings.Endpoint(**given)
+        sections.Endpoint(**given)
 
 
 def test_retry_after_is_honoured_as_seconds_and_as_a_date(make, url):

@@ -13,8 +13,8 @@ import pytest
 from lib import models, prompts, sampling, world
 from lib.calls import Calls
 from lib.endpoint import Endpoint
+from lib.sections import Endpoint as Settings
 from lib.settings import ROOT
-from lib.settings import Endpoint as Settings
 
 MODEL = ROOT / "data/models/embedded/label_judge"
 SCHEMA = {"type": "object", "properties": {"verdict": {"enum": ["A", "B"]}}, "required": ["verdict"], "additionalProperties": False}

@@ -8,7 +8,7 @@ import yaml
 from imports import INFRASTRUCTURE, ROOT, reached, source
 
 from lib import report
-from lib.settings import Profile
+from lib.sections import Profile
 
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

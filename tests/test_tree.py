@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Mixtr
 from transformers.models import llama, mistral, mixtral, qwen2
 from trl import DPOConfig, DPOTrainer
 
-from lib import dpo, models, tree_trainer
+from lib import adapters, dpo, models, tree_trainer
 from lib.records import DataError
 from lib.settings import ROOT
 from lib.tree import Pack, Steps, Tree, bundles, grow, pair_losses
@@ -354,7 +354,7 @@ def test_the_settings_choose_the_trainer(tokenizer, tmp_path):
     for name in ("trl", "tree"):
         settings = small_settings(trainer=name, batch_size=6, epochs=4, learning_rate=1e-3)
         tuned, histories[name] = dpo.train(new_model(tokenizer), tokenizer, rows, rows[:6], settings, tmp_path / name)
-        dpo.save_adapter(tuned, tmp_path / name / "adapter", "base", "card")
+        adapters.save_adapter(tuned, tmp_path / name / "adapter", "base", "card")
         shutil.rmtree(max(tmp_path.glob(f"{name}/checkpoint-*"), key=lambda path: int(path.name.split("-")[1])))
         resumed, history = dpo.train(new_model(tokenizer), tokenizer, rows, rows[:6], settings, tmp_path / name)  # from the one before
         assert history == histories[name]

@@ -1,0 +1,60 @@
+"""Supervised fine-tuning (instruction tuning) on prompts and completions, by TRL's SFTTrainer; loss on the completion only."""
+from pathlib import Path
+
+from datasets import Dataset
+from transformers import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from lib.adapters import Progress, keep_in_float32, lora_config
+from lib.models import chat_for
+
+
+def row(tokenizer, prompt, completion):
+    """One example in TRL's form. prompt: text, taken as it is, or messages; completion: the answer's text.
+
+    The end token follows the answer: the chat template sets it, or here, where the prompt is plain text.
+    """
+    if isinstance(prompt, str):
+        return {"prompt": prompt, "completion": completion + tokenizer.eos_token}
+    return {"prompt": chat_for(tokenizer, prompt), "completion": [{"role": "assistant", "content": completion}]}
+
+
+def fitting(rows, tokenizer, max_length):
+    """Split rows of `row` into those of at most `max_length` tokens and the rest, for the caller to count: TRL would cut these."""
+    def text(part):
+        return part if isinstance(part, str) else tokenizer.apply_chat_template(part, tokenize=False)
+    whole = [text(item["prompt"] + item["completion"]) for item in rows]
+    fits = [len(ids) <= max_length for ids in tokenizer(whole, add_special_tokens=False)["input_ids"]] if rows else []
+    return [item for item, fit in zip(rows, fits) if fit], [item for item, fit in zip(rows, fits) if not fit]
+
+
+def train(model, tokenizer, rows, tuning, work, cpu=True):
+    """Tune `model` on rows of `row` and return (tuned model in evaluation mode, [{"step", "loss"}]).
+
+    tuning: settings (`sections.Tuning`); its method "lora" trains an adapter in float32 and leaves the model as it is, "full" trains
+    every weight of `model` in place. work: a folder for checkpoints; when it holds some, training goes on from the last one.
+    """
+    last = get_last_checkpoint(work) if Path(work).is_dir() else None
+    trainer = SFTTrainer(model=model, args=training_arguments(tuning, len(rows), work, cpu), processing_class=tokenizer,
+                         train_dataset=Dataset.from_list(rows), peft_config=lora_config(tuning.lora) if tuning.method == "lora" else None)
+    keep_in_float32(trainer.model)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Progress("SFT"))
+    trainer.train(resume_from_checkpoint=last)
+    return trainer.model.eval(), [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
+
+
+def training_arguments(tuning, rows, directory, cpu):
+    """Every argument of TRL's trainer that matters, written down, because defaults move between releases."""
+    steps = max(1, round(rows / (tuning.batch_size * tuning.gradient_accumulation) * tuning.epochs))
+    return SFTConfig(
+        output_dir=str(directory), seed=tuning.seed, data_seed=tuning.seed, learning_rate=tuning.learning_rate,
+        lr_scheduler_type=tuning.lr_scheduler_type, warmup_steps=tuning.warmup_ratio, num_train_epochs=tuning.epochs,
+        per_device_train_batch_size=tuning.batch_size, gradient_accumulation_steps=tuning.gradient_accumulation,
+        max_grad_norm=tuning.max_grad_norm, weight_decay=tuning.weight_decay, optim="adamw_torch", max_length=tuning.max_length,
+        completion_only_loss=True, packing=False, loss_type="nll", gradient_checkpointing=tuning.gradient_checkpointing,
+        bf16=tuning.precision == "bf16" and not cpu, fp16=tuning.precision == "fp16" and not cpu, use_cpu=cpu,
+        save_strategy="steps", save_steps=max(1, steps // max(1, tuning.checkpoints)) if tuning.checkpoints else steps + 1, save_total_limit=2,
+        logging_strategy="steps", logging_steps=tuning.logging_steps, logging_first_step=True, report_to="none", disable_tqdm=True,
+        dataloader_num_workers=0, dataloader_pin_memory=False)
