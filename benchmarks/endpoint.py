@@ -1,7 +1,7 @@
 """How fast, and how safe, the endpoint client is: throughput at a known latency, and kills at random moments.
 
 `python benchmarks/endpoint.py results.json` prints both tables and writes them; the server is a scripted one on loopback, in a process
-of its own. For a notebook: `throughput` and `kills` return rows.
+of its own. For a notebook: `jobs` lists what is measured, `throughput` and `kills` return rows, `summary` makes numbers of them.
 """
 import argparse
 import asyncio
@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import scripted_server  # noqa: E402
 
+from benchmarks.measuring import spread  # noqa: E402
 from lib.calls import Calls  # noqa: E402
 from lib.endpoint import Endpoint  # noqa: E402
 from lib.records import read_json, write_json  # noqa: E402
@@ -45,7 +48,7 @@ def throughput(requests, in_flight=200, latency=0.05, alone=False):
         settings, calls = Settings(urls=[url], concurrency=in_flight), Calls(Path(folder) / "calls.sqlite")
         endpoint = Endpoint("judge", "m", settings, calls)
         start, processor = time.perf_counter(), time.process_time()
-        replies = asyncio.run(sdk_alone(endpoint, questions(requests))) if alone else endpoint.ask(questions(requests))
+        replies = in_thread(sdk_alone(endpoint, questions(requests))) if alone else endpoint.ask(questions(requests))
         seconds, processor = time.perf_counter() - start, time.process_time() - processor
         calls.close()
     assert [reply["status"] for reply in replies] == ["ok"] * requests
@@ -53,6 +56,12 @@ def throughput(requests, in_flight=200, latency=0.05, alone=False):
     return {"client": "SDK alone" if alone else "lib.endpoint", "requests": requests, "in_flight": in_flight, "latency_ms": 1000 * latency,
             "seconds": seconds, "requests_per_second": requests / seconds, "ratio_to_ideal": ideal / seconds,
             "processor_ms": 1000 * processor / requests}
+
+
+def in_thread(coroutine):
+    """Run a coroutine where no event loop runs yet; in a notebook the main thread has one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 async def sdk_alone(endpoint, requests):
@@ -97,6 +106,23 @@ def kills(times, prompts=20, in_flight=8, latency=0.02, seed=0):
         one, other = (read_json(folder / name / "preferences.json") for name in ("killed", "whole"))
     return {"kills": killed, "calls_needed": needed, "calls_made": disturbed, "repeated": repeated,
             "in_flight_repeated": disturbed - needed - repeated, "preferences": len(other), "identical": code == 0 and one == other}
+
+
+def jobs(latencies, requests, rounds):
+    """For `measuring.measure`: the throughput of both clients at each latency (seconds) and number of requests, round after round."""
+    return {f"throughput {1000 * latency:.0f}ms {number} {'alone' if alone else 'client'} round {turn}":
+            partial(throughput, number, 200, latency, alone)
+            for turn in range(1, rounds + 1) for latency in latencies for number in requests for alone in (False, True)}
+
+
+def summary(rows):
+    """{"50ms": {"2000": {"endpoint" | "sdk_alone": {"ratio_to_ideal", "requests_per_second", "processor_ms"}}}}, medians with spread."""
+    found, names = {}, {"lib.endpoint": "endpoint", "SDK alone": "sdk_alone"}
+    for latency, requests, client in dict.fromkeys((row["latency_ms"], row["requests"], row["client"]) for row in rows):
+        mine = [row for row in rows if (row["latency_ms"], row["requests"], row["client"]) == (latency, requests, client)]
+        found.setdefault(f"{latency:.0f}ms", {}).setdefault(str(requests), {})[names[client]] = {
+            field: spread(row[field] for row in mine) for field in ("ratio_to_ideal", "requests_per_second", "processor_ms")}
+    return found
 
 
 def answered(store):

@@ -1,18 +1,55 @@
 """LoRA adapters (Hu et al. 2021): what is trained, how it is kept, and how it becomes part of the model again."""
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from tqdm import tqdm
 from transformers import TrainerCallback
 
-from lib.models import load, merge
-from lib.records import read_json, write_json
+from lib import quantise
+from lib.models import load, merge, with_adapter
+from lib.records import DataError, read_json, write_json
 
 
 def lora_config(lora):
     return LoraConfig(task_type="CAUSAL_LM", r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
                       target_modules=sorted(lora.target_modules), bias="none")
+
+
+def targets(model, names):
+    """The linear layers of a model that an adapter may be trained on and that `names` name: {their full name: layer}.
+
+    Names are those of LoRA's target_modules: the end of a layer's full name. Raises DataError for a name of none: PEFT passes over it
+    as long as others match. Of a mixture, experts and router are left out: their adapters are not sound (on quantised experts peft
+    0.21.2 adds the update again at every forward pass), and PEFT would find them under w1, w2, w3 and all-linear.
+    """
+    linear = {name: module for name, module in model.named_modules()
+              if isinstance(module, torch.nn.Linear) and quantise.kind(f"{name}.weight") not in ("experts", "router")}
+    found = {wanted: [name for name in linear if f".{name}".endswith(f".{wanted}")] for wanted in names}
+    if missing := [wanted for wanted, layers in found.items() if not layers]:
+        choices = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
+        mixture = any(True for _ in quantise.expert_weights(model))
+        raise DataError(f"lora.target_modules: {', '.join(missing)} {'match' if missing[1:] else 'matches'} no linear layer of this "
+                        f"{model.config.model_type} model{', whose experts and router take no adapters' * mixture}; "
+                        f"choose among {', '.join(choices)}.")
+    return {name: linear[name] for layers in found.values() for name in layers}
+
+
+def check_targets(model, lora):
+    """Raise DataError unless `lora`, settings or a PEFT configuration, names layers of `model` that an adapter can be trained on."""
+    if getattr(lora, "target_parameters", None):
+        raise DataError(f"lora.target_parameters ({', '.join(sorted(lora.target_parameters))}): adapters are for linear layers only, not "
+                        "for the tensors of experts; name layers in lora.target_modules.")
+    if not isinstance(model, PeftModel):  # one that has an adapter keeps it
+        targets(model, [lora.target_modules] if isinstance(lora.target_modules, str) else sorted(lora.target_modules))
+
+
+def planned(model, lora):
+    """What `trainable` will say once the adapter is there, from the shapes of its matrices: r x (inputs + outputs) for each layer."""
+    trained = sum(lora.r * (layer.in_features + layer.out_features) for layer in targets(model, lora.target_modules).values())
+    total = quantise.count(model) + trained
+    return {"trained": trained, "total": total, "share": trained / total}
 
 
 def keep_in_float32(model):
@@ -24,8 +61,8 @@ def keep_in_float32(model):
 
 def trainable(model):
     """Parameters of a model with an adapter: {"trained", "total", "share"}."""
-    trained = sum(p.numel() for name, p in model.named_parameters() if "lora_" in name)
-    total = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = quantise.count(model)
     return {"trained": trained, "total": total, "share": trained / total}
 
 
@@ -36,22 +73,33 @@ def save_adapter(model, directory, base, card):
     """
     directory = Path(directory)
     model.peft_config["default"].base_model_name_or_path = base
-    model.save_pretrained(directory, save_embedding_layers=False)
+    model.save_pretrained(directory, save_embedding_layers=False, selected_adapters=["default"])  # not the reference of a later round
     config = read_json(directory / "adapter_config.json")
     write_json(directory / "adapter_config.json", {
         **config, "base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])})
     (directory / "README.md").write_text(card, encoding="utf-8")
 
 
-def merge_error(base_name, adapter, token_ids):
-    """Largest difference in logits between the base with the adapter beside it and with the adapter merged in.
+def save_merged(base_name, adapter, directory, quantisation="none", dtype="float32"):
+    """Write base and adapter as one plain model, on the CPU, to a directory that loads like any other.
 
-    token_ids: (batch, tokens). Measured in float32, like the training of the adapter.
+    A quantised base is restored first, to the weights that the adapter was trained on; merged into the quantised ones, the update
+    would be rounded to their few values. The result is as large as the unquantised base, and the peak twice that.
     """
-    model, _ = load(base_name, device="cpu", adapter=adapter)
-    with torch.no_grad():
-        beside = model(input_ids=token_ids).logits
-        merged = merge(model)(input_ids=token_ids).logits
+    base, tokenizer = load(base_name, dtype, "cpu", quantisation)
+    merge(with_adapter(quantise.dequantise(base), adapter)).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def merge_error(base_name, adapter, token_ids, quantisation="none", dtype="float32"):
+    """Largest difference in logits between the base with the adapter beside it and the merged model, written to disk and read again.
+
+    token_ids: (batch, tokens). quantisation, dtype: of the base.
+    """
+    with torch.no_grad(), TemporaryDirectory() as directory:
+        beside = load(base_name, dtype, "cpu", quantisation, adapter)[0](input_ids=token_ids).logits
+        save_merged(base_name, adapter, directory, quantisation, dtype)
+        merged = load(directory, dtype, "cpu")[0](input_ids=token_ids).logits
     return float((beside - merged).abs().max())
 
 

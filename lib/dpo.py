@@ -1,19 +1,26 @@
 """Direct preference optimisation of a LoRA adapter (Rafailov et al. 2023), on trees or with TRL's own trainer."""
+import json
+import os
+from importlib.metadata import version
 from pathlib import Path
 
+import torch
+from accelerate import PartialState
 from datasets import Dataset
-from peft import get_peft_model
+from huggingface_hub import try_to_load_from_cache
+from peft import PeftModel, get_peft_model
 from transformers import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer
 
-from lib.adapters import Progress, keep_in_float32, lora_config
-from lib.models import chat_for, encode_chats
-from lib.records import DataError
+from lib.adapters import Progress, check_targets, keep_in_float32, lora_config
+from lib.checkpoints import Checkpoints, last_checkpoint
+from lib.models import chat_for, encode_chats, locate, sharded
+from lib.records import DataError, file_digest
 from lib.tree_trainer import TreeTrainer
 
 CURVES = {"loss": "loss", "rewards/margins": "margin", "rewards/accuracies": "accuracy", "rewards/chosen": "chosen_reward",
           "rewards/rejected": "rejected_reward", "logps/chosen": "chosen_logp", "logps/rejected": "rejected_logp"}
+VERSIONS = ("torch", "transformers", "trl", "peft", "accelerate")  # named in the model card
 
 
 def fitting(preferences, tokenizer, max_length, too_long="refuse"):
@@ -33,16 +40,28 @@ def fitting(preferences, tokenizer, max_length, too_long="refuse"):
     return [row for row, fit in zip(preferences, fits) if fit], [row for row, fit in zip(preferences, fits) if not fit]
 
 
-def dataset(preferences, tokenizer):
-    """Preferences in TRL's conversational form."""
-    return Dataset.from_list([{"prompt": chat_for(tokenizer, row["prompt"]), "chosen": row["chosen"],
+def dataset(preferences, tokenizer, place):
+    """Preferences in TRL's conversational form; where there are several processes, kept in the folder `place`."""
+    rows = Dataset.from_list([{"prompt": chat_for(tokenizer, row["prompt"]), "chosen": row["chosen"],
                                "rejected": row["rejected"]} for row in preferences])
+    if processes() == 1:
+        return rows
+    # TRL's processes exchange reference log-probabilities by a file beside the data; of data in memory each would look elsewhere.
+    with PartialState().main_process_first():
+        if PartialState().is_main_process:
+            rows.save_to_disk(place)
+    return Dataset.load_from_disk(place)
+
+
+def processes():
+    """How many processes train together (lib.launch)."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def training_arguments(settings, pairs, directory):
     """Every argument of TRL's trainer that matters, written down, because defaults move between releases."""
     dpo, models = settings.dpo, settings.models
-    steps = max(1, round(pairs / (dpo.batch_size * dpo.gradient_accumulation) * dpo.epochs))
+    steps = max(1, round(pairs / (dpo.batch_size * dpo.gradient_accumulation * processes()) * dpo.epochs))
     every = max(1, steps // dpo.checkpoints)
     return DPOConfig(
         output_dir=str(directory), seed=dpo.seed, data_seed=dpo.seed,
@@ -51,38 +70,58 @@ def training_arguments(settings, pairs, directory):
         num_train_epochs=dpo.epochs, per_device_train_batch_size=dpo.batch_size,
         per_device_eval_batch_size=dpo.batch_size, gradient_accumulation_steps=dpo.gradient_accumulation,
         max_grad_norm=dpo.max_grad_norm, weight_decay=dpo.weight_decay, optim="adamw_torch",
-        max_length=dpo.max_length, precompute_ref_log_probs=dpo.precompute_reference, disable_dropout=True,
+        max_length=dpo.max_length, precompute_ref_log_probs=dpo.precompute_reference and not sharded(), disable_dropout=True,
         gradient_checkpointing=dpo.gradient_checkpointing, router_aux_loss_coef=0.0,
         bf16=models.dtype == "bfloat16", fp16=False, use_cpu=settings.runtime.device == "cpu",
         # Before the first step policy and reference agree, so the loss must start at ln 2: eval_on_start shows it.
         eval_strategy="steps", eval_on_start=True, eval_steps=every, save_strategy="steps", save_steps=every, save_total_limit=2,
         logging_strategy="steps", logging_steps=dpo.logging_steps, logging_first_step=True,
+        # All of an adapter is used in every step, and no buffer changes: nothing to look for, nothing to send around.
+        ddp_find_unused_parameters=False, ddp_broadcast_buffers=False,
         report_to="none", disable_tqdm=True, dataloader_num_workers=0, dataloader_pin_memory=False)
 
 
 def train(model, tokenizer, train_pairs, validation_pairs, settings, work, references=None):
-    """Train an adapter on `model` and return (tuned model, history).
+    """Train an adapter on `model`, a new one or the one that it has, and return (tuned model, history). The reference is `model` as it comes.
 
-    train_pairs, validation_pairs: rows of the preferences contract, no author in both. work: a directory for
-    checkpoints; when it holds some, training goes on from the last one. references: the file of reference log-probabilities that
-    the tree keeps from run to run; without it they stay in `work`.
-    history: {"train": [point], "validation": [point], "steps": int, "tokens": see `tokens_read`}, a point being {"step", "loss",
-    "margin", ...}.
+    train_pairs, validation_pairs: rows of the preferences contract, no author in both. work: a directory for checkpoints; when it holds
+    some, training goes on from the last complete one, to the same bits. references: the file of reference log-probabilities that the
+    tree keeps from run to run; without it they stay in `work`.
+    history: {"train": [point], "validation": [point], "steps": int, "processes": int, "tokens": see `tokens_read`}, a point being
+    {"step", "loss", "margin", ...}.
     """
-    last = get_last_checkpoint(work) if Path(work).is_dir() else None
+    trainer = tune(model, tokenizer, train_pairs, validation_pairs, settings, work, references)
+    return trainer.model.eval(), history_of(trainer)
+
+
+def tune(model, tokenizer, train_pairs, validation_pairs, settings, work, references=None):
+    """The trainer of `train` after training. In several processes (lib.launch) each calls this with the same arguments.
+
+    A step then holds dpo.batch_size x dpo.gradient_accumulation pairs of every process: two processes do what one does with twice
+    the batch_size, up to rounding.
+    """
+    check_targets(model, settings.dpo.lora)
+    torch.manual_seed(settings.dpo.seed)  # of the new adapter's weights
     trainer = new_trainer(settings, model=model, args=training_arguments(settings, len(train_pairs), work), processing_class=tokenizer,
-                          peft_config=lora_config(settings.dpo.lora), train_dataset=dataset(train_pairs, tokenizer),
-                          eval_dataset=dataset(validation_pairs, tokenizer), references=references or Path(work) / "references.jsonl")
+                          peft_config=None if isinstance(model, PeftModel) else lora_config(settings.dpo.lora),
+                          train_dataset=dataset(train_pairs, tokenizer, Path(work) / "train"),
+                          eval_dataset=dataset(validation_pairs, tokenizer, Path(work) / "validation"),
+                          references=references or Path(work) / "references.jsonl")
     keep_in_float32(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress("DPO"))
-    trainer.train(resume_from_checkpoint=last)
+    trainer.add_callback(Checkpoints())
+    trainer.train(resume_from_checkpoint=last_checkpoint(work))
     trainer.evaluate()
+    return trainer
+
+
+def history_of(trainer):
+    """The history of a finished training, see `train`."""
     log = trainer.state.log_history
     validation = {row["step"]: point(row, "eval_") for row in log if "eval_loss" in row}
-    return trainer.model.eval(), {"train": [point(row, "") for row in log if "loss" in row],
-                                  "validation": [validation[step] for step in sorted(validation)],
-                                  "steps": trainer.state.global_step, "tokens": tokens_read(trainer)}
+    return {"train": [point(row, "") for row in log if "loss" in row], "validation": [validation[step] for step in sorted(validation)],
+            "steps": trainer.state.global_step, "processes": trainer.args.world_size, "tokens": tokens_read(trainer)}
 
 
 def new_trainer(settings, references, **arguments):
@@ -110,6 +149,7 @@ def tokens_read(trainer):
 
 def untrained(model, settings):
     """The adapter as it is before the first step, which changes nothing, and an empty history."""
+    torch.manual_seed(settings.dpo.seed)
     return get_peft_model(model, lora_config(settings.dpo.lora)).eval(), {"train": [], "validation": [], "steps": 0, "tokens": None}
 
 
@@ -117,14 +157,21 @@ def point(row, prefix):
     return {"step": row["step"], **{name: row[prefix + key] for key, name in CURVES.items() if prefix + key in row}}
 
 
-def model_card(settings, history, pairs):
-    """The README of the adapter: what it is, how it was trained, what it is not for."""
-    dpo = settings.dpo
-    last = history["validation"][-1] if history["validation"] else None
-    outcome = (f"Reward accuracy on validation pairs of unseen authors: {last['accuracy']:.3f}; loss {last['loss']:.3f} "
-               f"(ln 2 = 0.693 before training)." if last else "There were too few pairs: the adapter is untrained.")
+def model_card(settings, history, pairs, data=None):
+    """The README of an adapter: what it is, from what and how it was trained, how training went, and what it is not for.
+
+    pairs: {"train": rows, ...}. data: the file of preferences. Nothing in it depends on the machine, so equal training gives equal
+    text. What the adapter achieves is measured later: `lib.card` adds that when the adapter is handed on.
+    """
+    dpo, points = settings.dpo, history["validation"]
+    outcome = (f"Reward accuracy on validation pairs of unseen authors: {points[-1]['accuracy']:.3f}; loss {points[-1]['loss']:.3f} "
+               f"(ln 2 = 0.693 before training)." if points else "There were too few pairs: the adapter is untrained.")
+    known = not Path(locate(settings.models.base)).is_dir()
+    step = dpo.batch_size * dpo.gradient_accumulation * history.get("processes", 1)
+    arguments = {**dpo.model_dump(exclude={"lora"}), **{f"lora.{name}": value for name, value in dpo.lora.model_dump().items()},
+                 "runtime.threads": settings.runtime.threads}
     return f"""---
-base_model: {settings.models.base}
+{f"base_model: {settings.models.base}" if known else "# The base is a directory of the project, no model of the hub."}
 library_name: peft
 pipeline_tag: text-generation
 tags: [dpo, lora, trl]
@@ -134,14 +181,45 @@ license: mit
 
 Writes a competency profile (a domain, 3 to 8 competencies with descriptions) from the abstracts of one author.
 
-* Base: `{settings.models.base}`, {settings.models.dtype}, quantisation: {settings.models.quantisation}
+* Base: `{settings.models.base}`, {weights(settings.models.base)}, {settings.models.dtype}, quantisation: {settings.models.quantisation}
 * Method: direct preference optimisation, beta {dpo.beta}, loss {" + ".join(dpo.loss_type)}, LoRA r {dpo.lora.r}, alpha {dpo.lora.alpha}
-* Training: {len(pairs["train"])} pairs, {history["steps"]} steps, learning rate {dpo.learning_rate}, seed {dpo.seed}
-* Labels: made by `{settings.models.label_judge}`, which writes a profile of its own and compares with it
+* Training: {len(pairs["train"])} pairs, {history["steps"]} steps of {step} pairs, learning rate {dpo.learning_rate}, seed {dpo.seed}
+* Data: {f"`{Path(data).name}`, sha256 `{file_digest(data)}`" if data else "see the report"}; labelled by the judges of the stage 02_judging
 * {outcome}
 
 Use: `python -m lib.extract --model {settings.models.base} --adapter data/adapter INPUT -o profiles.jsonl`
 
-Limits: what it was measured on, and how well it did, stands in `reports/index.html`. Adapters for embedded models know
-the synthetic world only. No profile should decide about a person.
+## Training
+
+On validation pairs; `curves.json` has all points, of training pairs, too.
+
+{table([{name: point[name] for name in ("step", "loss", "margin", "accuracy", "chosen_logp")} for point in points])}
+
+## Every argument
+
+{table([{"argument": f"`{name}`", "value": f"`{json.dumps(value)}`"} for name, value in arguments.items()])}
+
+AdamW, no dropout, adapter in float32. Versions: {", ".join(f"{name} {version(name).partition('+')[0]}" for name in VERSIONS)}.
+
+## Limits
+
+What it was measured on, and how well it did, stands in `reports/index.html`. Adapters for embedded models know the synthetic world
+only. No profile should decide about a person.
 """
+
+
+def weights(name):
+    """What tells a model's weights from others: the SHA-256 of its files, or the hub's revision."""
+    place = Path(locate(name))
+    if place.is_dir():
+        return ", ".join(f"`{path.name}` sha256 `{file_digest(path)}`" for path in sorted(place.glob("*.safetensors")))
+    config = try_to_load_from_cache(name, "config.json")
+    return f"revision `{Path(config).parent.name}`" if isinstance(config, str) else "revision unknown"
+
+
+def table(rows):
+    """Rows (dicts with the same keys) as a Markdown table; numbers with four decimals."""
+    if not rows:
+        return ""
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(f'{cell:.4f}' if isinstance(cell, float) else str(cell) for cell in line)} |" for line in lines)

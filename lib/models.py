@@ -1,11 +1,13 @@
 """Loading chat models, from a directory or a hub, with quantisation and adapters."""
 import hashlib
+import os
 from pathlib import Path
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from lib import quantise
 from lib.records import DataError
 from lib.settings import ROOT
 
@@ -16,7 +18,7 @@ def locate(name):
 
 
 def load_tokenizer(name):
-    tokenizer = _pretrained(AutoTokenizer, name, padding_side="left")
+    tokenizer = pretrained(AutoTokenizer, name, padding_side="left")
     if tokenizer.chat_template is None:
         raise DataError(f"{name}: its tokenizer has no chat template; choose an instruction-tuned model.")
     if tokenizer.pad_token is None:
@@ -24,44 +26,51 @@ def load_tokenizer(name):
     return tokenizer
 
 
-def load(name, dtype="float32", device="auto", quantisation="none", adapter=None):
+def load(name, dtype="float32", device="auto", quantisation="none", adapter=None, trainable=False):
     """A causal language model in evaluation mode, and its tokenizer.
 
-    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit" (NF4, double quantisation).
+    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit" (NF4, see lib.quantise); of a mixture of experts,
+    4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not quantised, and in which everything is computed.
     """
-    options = {"dtype": getattr(torch, dtype), "attn_implementation": "sdpa"}
-    if quantisation != "none":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_8bit=quantisation == "8bit", load_in_4bit=quantisation == "4bit", bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=getattr(torch, dtype))
-    where = pick_device(device)
-    if where == "cuda":
-        options["device_map"] = "auto"
-    model = _pretrained(AutoModelForCausalLM, name, **options)
+    where, numbers = pick_device(device), getattr(torch, dtype)
+    options = {"dtype": numbers, "attn_implementation": "sdpa", **quantise.options(quantisation, numbers)}
+    if where == "cuda" and not sharded():
+        # Alone, a process may spread a model over all GPUs; of several, each keeps to its own.
+        options["device_map"] = {"": int(os.environ["LOCAL_RANK"])} if "LOCAL_RANK" in os.environ else "auto"
+    elif where == "cpu" and quantisation != "none":
+        options["device_map"] = {"": "cpu"}  # or else bitsandbytes takes a GPU where there is one
+    model = pretrained(AutoModelForCausalLM, name, **options)
     if where == "cpu" and quantisation == "none":
         model = model.to("cpu")
-    model = with_adapter(model, adapter) if adapter else model
+    model = with_adapter(model, adapter, trainable) if adapter else model
     return model.eval(), load_tokenizer(name)
 
 
-def load_role(settings, role, adapter=None):
+def load_role(settings, role, adapter=None, trainable=False):
     """The model and tokenizer that play a role ("base", "larger", "label_judge", "evaluation_judge") in a profile."""
     models = settings.models
-    return load(getattr(models, role), models.dtype, settings.runtime.device, models.quantisation, adapter)
+    return load(getattr(models, role), models.dtype, settings.runtime.device, models.quantisation, adapter, trainable)
 
 
-def with_adapter(model, adapter):
-    """A model with a PEFT adapter on it. Raises DataError where there is none."""
+def with_adapter(model, adapter, trainable=False):
+    """A model with a PEFT adapter on it, frozen or to be trained on. Raises DataError where there is none."""
     from peft import PeftModel
     place = locate(str(adapter))
     if Path(place).is_dir() and not (Path(place) / "adapter_config.json").exists():
         raise DataError(f"{adapter}: no adapter_config.json; give the folder that 03_dpo wrote (data/adapter).")
-    return PeftModel.from_pretrained(model, place).eval()
+    return PeftModel.from_pretrained(model, place, is_trainable=trainable).eval()
 
 
 def merge(model):
-    """A plain model with the adapter's update added to the weights it was trained on."""
+    """A plain model with the adapter's update added to the weights it was trained on. These must not be quantised."""
+    if getattr(model.get_base_model(), "is_quantized", False):
+        raise DataError("merging into quantised weights would round the adapter away; restore them first, as adapters.save_merged does.")
     return model.merge_and_unload(safe_merge=True)
+
+
+def sharded():
+    """Whether accelerate started this process to hold a part of a model's weights only (FSDP, DeepSpeed); it places them itself."""
+    return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
 
 
 def pick_device(device):
@@ -71,7 +80,7 @@ def pick_device(device):
 
 
 def count_parameters(model):
-    return sum(parameter.numel() for parameter in model.parameters())
+    return quantise.count(model)
 
 
 def chat_for(tokenizer, messages):
@@ -115,7 +124,7 @@ def fingerprint(model):
     return content.hexdigest()[:20]
 
 
-def _pretrained(kind, name, **options):
+def pretrained(kind, name, **options):
     """`from_pretrained` with one clear sentence when there is nothing to load. Never runs code from a model's repository."""
     place = locate(name)
     try:

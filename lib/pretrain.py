@@ -4,6 +4,7 @@ Plain training on noisy profiles does not teach such a model to copy names from 
 warm-up (repeat a random sequence) and a curriculum (clean profiles first, the model's own quality of profiles or the judging of
 rivals after).
 """
+import inspect
 import shutil
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lib import lessons, profiles, prompts, stats, verdicts, world
+from lib import lessons, metrics, profiles, prompts, stats, verdicts, world
 from lib.models import encode_chats
 from lib.records import digest, read_json, write_json
 from lib.sampling import complete_all
@@ -200,31 +201,47 @@ def world_tokenizer(embedded, judging=False):
     return build_tokenizer(texts, embedded.tokenizer_pieces)
 
 
-def train_all(embedded, directory):
-    """Train every role, several at a time on one thread each. Returns {role: directory of its finished model}.
+def train_all(embedded, work, destination):
+    """Train every role, several at a time on one thread each, and publish it. Returns {role: learning curve}.
 
-    A model that an interrupted run has finished in `directory` from the same recipe is not trained again.
+    destination: a folder; each role becomes a Hugging Face directory in it, beside training/<role>.json: its curve, and the key of
+    all that decided the weights. A model that is there with the same key is not trained again, nor is one that an interrupted run
+    has finished in `work`.
     """
     tokenizers = {judging: world_tokenizer(embedded, judging) for judging in (False, True)}
-    words = [embedded.tokenizer_authors, embedded.tokenizer_pieces]
-    places = {role: directory / f"{role}-{digest([recipe.model_dump(), words])}" for role, recipe in embedded.roles.items()}
-    todo = [role for role, place in places.items() if not (place / "curve.json").exists()]
+    keys = {role: training_key(embedded, recipe) for role, recipe in embedded.roles.items()}
+    stale = [role for role, key in keys.items() if known_key(destination, role) != key]
+    todo = [role for role in stale if known_key(work, role) != keys[role]]
     # The longest first, so that no core idles at the end.
     todo.sort(key=lambda role: (-embedded.roles[role].judging_steps, -embedded.roles[role].hidden))
     with ProcessPoolExecutor(max_workers=torch.get_num_threads(), mp_context=get_context("spawn")) as pool:
-        runs = {pool.submit(train_role, role, recipe := embedded.roles[role], tokenizers[recipe.judging_steps > 0], places[role]): role
+        runs = {pool.submit(train_role, role, recipe := embedded.roles[role], tokenizers[recipe.judging_steps > 0], work / role): role
                 for role in todo}
         for run in tqdm(as_completed(runs), total=len(runs), desc="models", unit="model"):
-            write_json(places[runs[run]] / "curve.json", run.result())
-    return places
-
-
-def publish(places, destination):
-    """Put the finished models of `train_all` where the settings expect them. Returns {role: learning curve}."""
-    for role, place in places.items():
+            write_json(training_file(work, runs[run]), {"key": keys[runs[run]], "curve": run.result()})
+    for role in stale:
         shutil.rmtree(destination / role, ignore_errors=True)
-        shutil.copytree(place, destination / role, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("curve.json"))
-    return {role: read_json(place / "curve.json") for role, place in places.items()}
+        shutil.copytree(work / role, destination / role, copy_function=shutil.copyfile)
+        write_json(training_file(destination, role), read_json(training_file(work, role)))
+    return {role: read_json(training_file(destination, role))["curve"] for role in embedded.roles}
+
+
+def training_file(folder, role):
+    return folder / "training" / f"{role}.json"
+
+
+def training_key(embedded, recipe):
+    """A digest of what decides the weights of one role: its recipe, the tokenizer's, and the code of the lessons and of the training."""
+    code = [lessons, world, profiles, prompts, verdicts, train_role, new_model, wire_induction, completion_loss, build_tokenizer,
+            world_tokenizer, metrics.similarity, metrics.earnings, metrics.word_f1]
+    return digest([recipe.model_dump(), embedded.tokenizer_authors, embedded.tokenizer_pieces, torch.__version__.split("+")[0],
+                   world.lexicon(), *map(inspect.getsource, code)])
+
+
+def known_key(folder, role):
+    """The key of a finished model, None where there is none."""
+    place = training_file(folder, role)
+    return read_json(place)["key"] if place.exists() and (folder / role / "model.safetensors").exists() else None
 
 
 def probe_prompts(count, domains):

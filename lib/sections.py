@@ -221,6 +221,7 @@ class Tuning(Section):
 
 
 class Dpo(Section):
+    launch: Literal["none", "one_gpu", "ddp", "fsdp2", "zero3", "cpu_2"]
     trainer: Literal["tree", "trl"]
     token_budget: int = Field(ge=64)
     too_long: Literal["refuse", "truncate"]
@@ -242,6 +243,7 @@ class Dpo(Section):
     seed: int
     logging_steps: int = Field(ge=1)
     checkpoints: int = Field(ge=1)
+    check_merge: bool
     lora: Lora
 
 
@@ -263,6 +265,20 @@ class Evaluation(Section):
         return self
 
 
+class Run(Section):
+    learning_rate: float = Positive
+    epochs: float = Positive
+
+
+class Rounds(Section):
+    prompts: int = Field(ge=1)
+    judges: list[str] = Field(min_length=1)
+    later: Run
+    longer: Run
+    together: Run
+    sft: Tuning
+
+
 class Experts(Section):
     seed: int
     items: int = Field(ge=1, le=999)
@@ -280,6 +296,101 @@ class Experts(Section):
         return self
 
 
+class Compared(Section):
+    name: str = Field(min_length=1)
+    model: str
+    adapter: str = ""
+    quantisation: Literal["none", "8bit", "4bit"] = "none"
+
+
+class JobAds(Section):
+    seed: int
+    train: int = Field(ge=2)
+    test: int = Field(ge=1)
+    quantisation: Literal["none", "8bit", "4bit"]
+    epochs: float = Positive
+    missed: dict[Literal["gender", "age", "origin", "ability"], float]
+    alarmed: dict[Literal["neutral", "hard_neutral"], float]
+
+    @model_validator(mode="after")
+    def every_rate_is_given(self):
+        for name, rates, size in (("missed", self.missed, 4), ("alarmed", self.alarmed, 2)):
+            if len(rates) < size or not all(0 <= rate <= 1 for rate in rates.values()):
+                raise ValueError(f"{name} must give a probability from 0 to 1 for each of its {size} kinds")
+        return self
+
+
+class Instruction(Section):
+    seed: int
+    model: str
+    compared: list[Compared]
+    synthetic: bool
+    path: str
+    hub: list[Literal["tfns", "fiqa", "fpb", "nwgi"]]
+    repair_umlauts: bool
+    train: int = Field(ge=2)
+    test: int = Field(ge=1)
+    noise: float = Share
+    single: str
+    template: Literal["plain", "alpaca", "chat"]
+    quantisation: Literal["none", "8bit", "4bit"]
+    also: list[Literal["8bit", "4bit"]]
+    batch_size: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    tuning: Tuning
+    job_ads: JobAds
+
+    @model_validator(mode="after")
+    def names_differ(self):
+        names = [item.name for item in self.compared]
+        if len(set(names)) < len(names) or {"pretrained", "tuned_single", "tuned_all"} & set(names):
+            raise ValueError("each of compared needs a name of its own, other than pretrained, tuned_single and tuned_all")
+        return self
+
+
+class Gate(Section):
+    seed: int
+    tests: int = Field(ge=8)
+    unseen_f1: float = Share
+    authors: int = Count
+    sft: Tuning
+    explained: Tuning
+
+
+class Explanations(Section):
+    seed: int
+    path: str
+    cue: Literal["length", "marker", "plural", "present"]
+    strengths: list[float] = Field(min_length=1)
+    seeds: int = Field(ge=1)
+    pool: int = Field(ge=8)
+    train: int = Field(ge=4)
+    test: int = Field(ge=4)
+    workers: int = Field(ge=1, le=64)
+    tuning: Tuning
+
+    @model_validator(mode="after")
+    def strengths_include_the_neutral_one(self):
+        if 0.5 not in self.strengths or not all(0.5 <= strength <= 1 for strength in self.strengths):
+            raise ValueError("strengths must lie between 0.5 and 1 and include 0.5, where the cue means nothing: drops are measured from there")
+        return self
+
+
+class Forgetting(Section):
+    seed: int
+    train: int = Field(ge=1)
+    test: int = Field(ge=1)
+    profiles: int = Field(ge=1)
+    language: Literal["profiles", "abstracts"]
+    methods: dict[Literal["full", "lora", "multi_task"], Tuning]
+
+
+class Generalisation(Section):
+    gate: Gate
+    explanations: Explanations
+    forgetting: Forgetting
+
+
 class Profile(Section):
     runtime: Runtime
     models: Models
@@ -290,6 +401,27 @@ class Profile(Section):
     dpo: Dpo
     evaluation: Evaluation
     experts: Experts
+    rounds: Rounds
+    instruction: Instruction
+    generalisation: Generalisation
+
+    @model_validator(mode="after")
+    def judges_of_the_rounds_exist(self):
+        known = [judge.name for judge in self.judging.panel]
+        unknown = [name for name in self.rounds.judges if name not in known]
+        if unknown:
+            raise ValueError(f"rounds.judges names {unknown[0]!r}, which is no judge of judging.panel ({', '.join(known)})")
+        return self
+
+    @model_validator(mode="after")
+    def launch_suits_device_and_weights(self):
+        launch = self.dpo.launch
+        if launch != "none" and (launch == "cpu_2") != (self.runtime.device == "cpu"):
+            raise ValueError(f"dpo.launch is {launch} and runtime.device is {self.runtime.device}; cpu_2 is for the cpu, the others for GPUs")
+        if launch in ("fsdp2", "zero3") and self.models.quantisation != "none":
+            raise ValueError(f"dpo.launch {launch} splits the weights over the GPUs, which quantised ones do not stand; set "
+                             "models.quantisation to none, or dpo.launch to ddp, where each GPU has the whole model")
+        return self
 
     @model_validator(mode="after")
     def no_model_judges_its_own_output(self):

@@ -6,7 +6,7 @@ from transformers import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
-from lib.adapters import Progress, keep_in_float32, lora_config
+from lib.adapters import Progress, check_targets, keep_in_float32, lora_config
 from lib.models import chat_for
 
 
@@ -20,12 +20,29 @@ def row(tokenizer, prompt, completion):
     return {"prompt": chat_for(tokenizer, prompt), "completion": [{"role": "assistant", "content": completion}]}
 
 
+def encode(tokenizer, item):
+    """Token ids of a row of `row`, and which of them are the answer's: {"input_ids", "completion_mask"}, as TRL takes them.
+
+    Prompt and answer are tokenised apart, so that training reads what generation will see. Tokenised as one text, the space at the
+    end of "Answer: " would become part of the answer's first word, and a model trained so has learnt another prompt than it is asked.
+    """
+    if isinstance(item["prompt"], str):
+        prompt, answer = item["prompt"], item["completion"]
+    else:
+        prompt = tokenizer.apply_chat_template(item["prompt"], tokenize=False, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template(item["prompt"] + item["completion"], tokenize=False)
+        # Some templates write the same turn differently once it is over: the answer then begins where the two part.
+        start = next((i for i, (one, other) in enumerate(zip(prompt, whole)) if one != other), len(prompt))
+        prompt, answer = whole[:start], whole[start:]
+    # A template writes its own start token; plain text gets the tokenizer's, as when generating.
+    ids = tokenizer(prompt, add_special_tokens=isinstance(item["prompt"], str))["input_ids"]
+    answer = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    return {"input_ids": ids + answer, "completion_mask": [0] * len(ids) + [1] * len(answer)}
+
+
 def fitting(rows, tokenizer, max_length):
     """Split rows of `row` into those of at most `max_length` tokens and the rest, for the caller to count: TRL would cut these."""
-    def text(part):
-        return part if isinstance(part, str) else tokenizer.apply_chat_template(part, tokenize=False)
-    whole = [text(item["prompt"] + item["completion"]) for item in rows]
-    fits = [len(ids) <= max_length for ids in tokenizer(whole, add_special_tokens=False)["input_ids"]] if rows else []
+    fits = [len(encode(tokenizer, item)["input_ids"]) <= max_length for item in rows]
     return [item for item, fit in zip(rows, fits) if fit], [item for item, fit in zip(rows, fits) if not fit]
 
 
@@ -35,9 +52,12 @@ def train(model, tokenizer, rows, tuning, work, cpu=True):
     tuning: settings (`sections.Tuning`); its method "lora" trains an adapter in float32 and leaves the model as it is, "full" trains
     every weight of `model` in place. work: a folder for checkpoints; when it holds some, training goes on from the last one.
     """
+    if tuning.method == "lora":
+        check_targets(model, tuning.lora)
     last = get_last_checkpoint(work) if Path(work).is_dir() else None
     trainer = SFTTrainer(model=model, args=training_arguments(tuning, len(rows), work, cpu), processing_class=tokenizer,
-                         train_dataset=Dataset.from_list(rows), peft_config=lora_config(tuning.lora) if tuning.method == "lora" else None)
+                         train_dataset=Dataset.from_list([encode(tokenizer, item) for item in rows]),
+                         peft_config=lora_config(tuning.lora) if tuning.method == "lora" else None)
     keep_in_float32(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress("SFT"))

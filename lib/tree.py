@@ -89,29 +89,38 @@ def bundles(trees, budget):
         yield bundle
 
 
+def turns(parts, rank):
+    """The bundles of process `rank` as (bundle, whether it counts), equally many for each process. parts: each process's bundles.
+
+    A process that has fewer reads one to no effect: those that share the weights (FSDP, DeepSpeed) wait for each other in every pass.
+    """
+    idle = min((bundle for part in parts for bundle in part), key=lambda bundle: sum(tree.tokens for tree in bundle))
+    return [(bundle, True) for bundle in parts[rank]] + [(idle, False)] * (max(map(len, parts)) - len(parts[rank]))
+
+
 class Steps(Sampler):
     """Which trees each optimiser step of an epoch gets: whole prompts, in a seeded order, about equally many pairs per step.
 
-    sizes: pairs of each tree. Iterating yields lists of indices; every tree occurs once, no list is empty, and every epoch has equally
-    many. With several processes each takes every `processes`-th step.
+    sizes: pairs of each tree. pairs_per_step, processes: a step is shared by so many processes, and holds so many pairs of all of them
+    together. Iterating yields lists of indices; every tree occurs once, each list has at least one for every process, and every epoch
+    has equally many. So the steps of two processes are those of one with pairs_per_step doubled, as long as there are enough prompts.
     """
 
-    def __init__(self, sizes, pairs_per_step, seed, rank=0, processes=1):
-        steps = min(len(sizes), round(sum(sizes) / pairs_per_step))
-        self.steps = max(1, steps // processes) * processes
-        if len(sizes) < self.steps:
+    def __init__(self, sizes, pairs_per_step, seed, processes=1):
+        if len(sizes) < processes:
             raise DataError(f"{len(sizes)} prompts are too few for {processes} processes; start fewer.")
-        self.sizes, self.seed, self.rank, self.processes, self.epoch = sizes, seed, rank, processes, 0
+        self.steps = max(1, min(len(sizes) // processes, round(sum(sizes) / pairs_per_step)))
+        self.sizes, self.seed, self.processes, self.epoch = sizes, seed, processes, 0
 
     def set_epoch(self, epoch):
         self.epoch = epoch
 
     def __len__(self):
-        return self.steps // self.processes
+        return self.steps
 
     def __iter__(self):
         order = torch.randperm(len(self.sizes), generator=torch.Generator().manual_seed(self.seed + self.epoch)).tolist()
-        return iter(self.deal(order)[self.rank::self.processes])
+        return iter(self.deal(order))
 
     def deal(self, order):
         steps, step, done, total = [], [], 0, sum(self.sizes)
@@ -119,7 +128,8 @@ class Steps(Sampler):
             step.append(index)
             done += self.sizes[index]
             to_fill = self.steps - len(steps) - 1
-            if to_fill and (done * self.steps >= total * (len(steps) + 1) or len(order) - position == to_fill):
+            full = len(step) >= self.processes and done * self.steps >= total * (len(steps) + 1)
+            if to_fill and (full or len(order) - position == to_fill * self.processes):
                 steps.append(step)
                 step = []
         return [*steps, step]

@@ -4,6 +4,7 @@ import copy
 
 import torch
 from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import broadcast_object_list, gather_object
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -12,9 +13,9 @@ from transformers.trainer_utils import EvalLoopOutput
 from trl import DPOTrainer
 from trl.trainer.utils import use_adapter
 
-from lib.models import fingerprint
+from lib.models import fingerprint, sharded
 from lib.records import DataError, Journal, digest
-from lib.tree import Pack, Steps, bundles, grow, longest, pair_losses, shorten
+from lib.tree import Pack, Steps, bundles, grow, longest, pair_losses, shorten, turns
 from lib.tree_model import plant, separate_logps
 
 # What a pack adds up; a step's or an evaluation's logs are ratios of these sums.
@@ -31,6 +32,9 @@ class TreeTrainer(DPOTrainer):
     TRL does and counts them in `truncated`; a prompt that fills max_length on its own is always refused. references: a file that
     keeps reference log-probabilities from run to run. Logs of an evaluation are means over its pairs, where TRL's are means over batches;
     `num_tokens` counts the tokens of trees.
+    In several processes a step holds the pairs of all of them together, each reads a part of its prompts, and the loss is still the mean
+    over all pairs. Where the processes share the weights, too (FSDP, DeepSpeed), none has a model to read references with before
+    training: they are then read in each step, with the adapter switched off, and not kept.
     model: a loaded model, with `peft_config` or without.
     """
 
@@ -38,11 +42,12 @@ class TreeTrainer(DPOTrainer):
         refuse_what_differs(args)
         args = copy.copy(args)
         self.pairs_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
-        args.gradient_accumulation_steps, args.precompute_ref_log_probs = 1, True
+        args.gradient_accumulation_steps, args.precompute_ref_log_probs = 1, not sharded()
         self.token_budget, self.too_long, self.truncated = token_budget, too_long, {}
         self.references_path = references
-        self.reference_key = reference_key(ref_model or model, args)
-        self.tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) and not (args.bf16 or args.fp16) else 5e-2
+        self.reference_key = None if sharded() else reference_key(ref_model or model, args)
+        rounded = args.bf16 or args.fp16 or getattr(model, "is_loaded_in_8bit", False)  # 8-bit activations depend on what shares their batch
+        self.tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) and not rounded else 5e-2
         super().__init__(model, ref_model, args, **kwargs)
         if self.aux_loss_enabled:
             raise DataError("router_aux_loss_coef must be 0: the auxiliary loss of a tree counts a prompt's tokens once, TRL's once per pair.")
@@ -64,34 +69,48 @@ class TreeTrainer(DPOTrainer):
         return rows.map(shorten, fn_kwargs={"max_length": limit}) if long else rows
 
     def _precompute_ref_logps(self, dataset, name, batch_size):
-        """Reference log-probabilities from the file, or computed now: once per completion, whatever pairs it is in."""
-        rows = list(dataset)
-        model, adapter = self.ref_model or self.model, contextlib.nullcontext()
-        if self.ref_model is None and isinstance(self.model, PeftModel):
-            adapter = use_adapter(self.model, adapter_name="ref" if "ref" in self.model.peft_config else None)
+        """Reference log-probabilities from the file, or computed now: once per completion, whatever pairs it is in.
+
+        The processes share the work prompt by prompt, all know what comes out, and the first keeps the file.
+        """
+        rows, model = list(dataset), self.ref_model or self.model
         model.eval()
-        # One process computes; the others find everything done.
-        with self.accelerator.main_process_first(), adapter, self.accelerator.autocast():
-            self.references = Journal(self.references_path)
-            for tree in tqdm(grow(rows), desc=f"reference ({name})", unit="prompt", mininterval=2):
-                new = [ids for ids in tree.completions if self._reference(tree.prompt, ids) not in self.references]
-                if new:
-                    values = separate_logps(model, tree.prompt, new)
-                    self.references.add((self._reference(tree.prompt, ids), value) for ids, value in zip(new, values))
+        journal = Journal(self.references_path) if self.accelerator.is_main_process else None
+        known, = broadcast_object_list([journal and journal.items])
+        trees = [tree for tree in grow(rows) if any(self._reference(tree.prompt, ids) not in known for ids in tree.completions)]
+        rank, processes = self.args.process_index, self.args.world_size
+        bar = tqdm(total=len(trees), desc=f"reference ({name})", unit="prompt", mininterval=2)
+        with self._adapter_off(), self.accelerator.autocast(), bar:
+            for start in range(0, len(trees), processes):
+                found = []
+                for tree in trees[start + rank:start + rank + 1]:
+                    new = [ids for ids in tree.completions if self._reference(tree.prompt, ids) not in known]
+                    found += zip([self._reference(tree.prompt, ids) for ids in new], separate_logps(model, tree.prompt, new))
+                found = gather_object(found)
+                known.update(found)
+                if journal:
+                    journal.add(found)
+                bar.update(min(processes, len(trees) - start))
         for side in ("chosen", "rejected"):
             dataset = dataset.add_column(f"ref_{side}_logps", [
-                self.references[self._reference(row["prompt_ids"], row[f"{side}_ids"])] for row in rows])
+                known[self._reference(row["prompt_ids"], row[f"{side}_ids"])] for row in rows])
         return dataset
+
+    def _adapter_off(self):
+        """A context in which the model is the reference: without its adapter, or with the one that a new round starts from."""
+        if self.ref_model is not None or not isinstance(self.model, PeftModel):
+            return contextlib.nullcontext()
+        return use_adapter(self.model, adapter_name="ref" if "ref" in self.model.peft_config else None)
 
     def _reference(self, prompt, completion):
         return digest([self.reference_key, prompt, completion])
 
     def get_train_dataloader(self):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        steps = Steps([len(tree.pairs) for tree in self.train_trees], self.pairs_per_step, seed, self.args.process_index,
-                      self.args.world_size)
+        processes = self.args.world_size
+        steps = Steps([len(tree.pairs) for tree in self.train_trees], self.pairs_per_step * processes, seed, processes)
         loader = DataLoader(self.train_trees, batch_sampler=steps, collate_fn=lambda trees: {"trees": trees})
-        return prepare_data_loader(loader, num_processes=1, process_index=0)  # `Steps` already deals steps out to the processes
+        return prepare_data_loader(loader, num_processes=1, process_index=0)  # every process sees whole steps and takes its part of each
 
     def get_eval_dataloader(self, eval_dataset=None):
         if isinstance(eval_dataset, str):
@@ -99,14 +118,18 @@ class TreeTrainer(DPOTrainer):
         return list(bundles(grow(self.eval_dataset if eval_dataset is None else eval_dataset), self.token_budget))
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        """Forward and backward of one step, pack by pack; the gradient is that of the mean over all of its pairs."""
-        trees = inputs["trees"]
-        share = step_share(trees)
-        packs, self._sums, loss = list(bundles(trees, self.token_budget)), [], 0.0
-        for bundle in packs:
-            last = bundle is packs[-1]
+        """Forward and backward of one step, pack by pack; the gradient is that of the mean over all of its pairs, of all processes."""
+        trees, processes = inputs["trees"], self.args.world_size
+        share = [part * processes for part in step_share(trees)]  # gradients and losses of the processes are averaged
+        parts = [list(bundles(trees[rank::processes], self.token_budget)) for rank in range(processes)]
+        packs, self._sums, loss = turns(parts, self.args.process_index), [], 0.0
+        for number, (bundle, counts) in enumerate(packs, 1):
+            last = number == len(packs)
+            self.accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps after every pass where this is True
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                loss += super().training_step(model, {"bundle": bundle, "share": share})
+                loss += super().training_step(model, {"bundle": bundle, "share": share if counts else (0.0, 0.0)})
+            if not counts:
+                self._sums.pop()
         self._total_train_tokens += sum(tree.tokens for tree in trees)
         self._log_sums("train")
         return loss
@@ -119,7 +142,7 @@ class TreeTrainer(DPOTrainer):
         # Sums by completion; not index_add, whose order on CUDA differs from run to run.
         logps, entropy, logits, first = (torch.stack([part.sum() for part in column.split(pack.lengths)]) for column in tokens)
         lengths = torch.tensor(pack.lengths, device=logps.device)
-        reference = pack.reference.to(logps)
+        reference = self._reference_now(model, pack) if self.reference_key is None else pack.reference.to(logps)
         per_pair, per_chosen_token = inputs["share"]
         loss = torch.zeros((), dtype=logps.dtype, device=logps.device)
         for kind, weight in zip(self.loss_types, self.loss_weights, strict=True):
@@ -132,6 +155,12 @@ class TreeTrainer(DPOTrainer):
             loss = loss + weight * per_pair * losses.sum()
         self._add_up(pack, loss.detach(), logps.detach(), reference, lengths, entropy, logits, first)
         return loss
+
+    def _reference_now(self, model, pack):
+        """Reference log-probabilities of a pack's completions, (completions,), by the model that the processes share."""
+        with torch.no_grad(), self._adapter_off(), self.accelerator.autocast():
+            logps = (self.ref_model or model)(tree=pack)[0]
+        return torch.stack([part.sum() for part in logps.split(pack.lengths)])
 
     def _add_up(self, pack, loss, logps, reference, lengths, entropy, logits, first):
         """Keep what the logs need of one pack, as sums. All but loss: (completions,)."""
@@ -163,9 +192,12 @@ class TreeTrainer(DPOTrainer):
         model.eval()
         share = step_share([tree for bundle in dataloader for tree in bundle])
         self._sums = [torch.zeros(len(SUMS), dtype=torch.float64)]
+        parts = [dataloader[rank::self.args.world_size] for rank in range(self.args.world_size)]
         with torch.no_grad():
-            for bundle in dataloader[self.args.process_index::self.args.world_size]:
+            for bundle, counts in turns(parts, self.args.process_index):
                 self.compute_loss(model, {"bundle": bundle, "share": share})
+                if not counts:
+                    self._sums.pop()
         loss = self._log_sums("eval")
         pairs = sum(len(tree.pairs) for bundle in dataloader for tree in bundle)
         return EvalLoopOutput(predictions=None, label_ids=None, metrics={f"{metric_key_prefix}_loss": loss}, num_samples=pairs)

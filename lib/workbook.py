@@ -1,6 +1,7 @@
 """What every notebook shares: its settings and places, figures and tables, the record of its numbers, and the runner.
 
-In a notebook: `book = Workbook("03_dpo", profile)`. Headless: `python -m lib.workbook notebooks/03_dpo.ipynb`.
+In a notebook: `book = Workbook("03_dpo", profile)`. Headless: `python -m lib.workbook notebooks/03_dpo.ipynb`, and where a notebook has
+a number to be run with, `python -m lib.workbook notebooks/09_round.ipynb number=2`.
 """
 import base64
 import html
@@ -153,9 +154,10 @@ def normalise(notebook):
     return notebook
 
 
-def execute(path, profile=""):
+def execute(path, profile="", parameters=()):
     """Run a notebook headless and keep the executed copy in reports/notebooks; note time and memory in runtime.json.
 
+    parameters: (name, number) pairs for a notebook that is run several times; the numbers go into the copy's name.
     On failure the copy as far as it got goes to reports/failed, and the error names the cell's exception.
     """
     import nbformat
@@ -165,11 +167,12 @@ def execute(path, profile=""):
     if not path.exists():
         raise DataError(f"{path}: no such notebook.")
     os.environ.update(environment(settings))
-    target, partial = ROOT / "reports" / "notebooks" / path.name, ROOT / "reports" / "failed" / path.name
+    stem = "_".join([path.stem, *(str(number) for _, number in parameters)])
+    target, partial = (ROOT / "reports" / folder / f"{stem}.ipynb" for folder in ("notebooks", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
     start = time.time()
     try:
-        papermill.execute_notebook(str(path), str(partial), parameters={"profile": name}, kernel_name="python3",
+        papermill.execute_notebook(str(path), str(partial), parameters={"profile": name, **dict(parameters)}, kernel_name="python3",
                                    cwd=str(path.parent), stderr_file=sys.stderr, progress_bar=False)
     except papermill.PapermillExecutionError as error:
         raise DataError(f"{path.name} failed in its cell {error.exec_count}: {error.ename}: {error.evalue} "
@@ -177,7 +180,7 @@ def execute(path, profile=""):
     notebook = normalise(nbformat.read(partial, as_version=4))
     write_text(target, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     partial.unlink()
-    note_runtime(path.stem, name, time.time() - start)
+    note_runtime(stem, name, time.time() - start)
 
 
 def note_runtime(stage, profile, seconds):
@@ -200,8 +203,10 @@ def processor():
 
 
 def main():
+    path, *rest = sys.argv[1:]
     try:
-        execute(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
+        parameters = [(name, int(number)) for name, _, number in (word.partition("=") for word in rest if "=" in word)]
+        execute(path, next((word for word in rest if "=" not in word), ""), parameters)
     except (SettingsError, DataError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

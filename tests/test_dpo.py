@@ -1,5 +1,6 @@
 """Direct preference optimisation: the mathematics, resuming, saving and merging."""
 import json
+import math
 
 import pytest
 import torch
@@ -7,6 +8,8 @@ from peft import PeftModel
 
 from lib import adapters, dpo, models
 from lib import settings as settings_module
+from lib.records import file_digest, write_jsonl
+from lib.settings import ROOT
 
 
 def small_settings(**changes):
@@ -102,7 +105,12 @@ def test_a_killed_run_resumes_to_the_same_adapter(run, monkeypatch):
 
 
 def test_saved_adapters_are_equal_files_without_paths(run):
-    card = dpo.model_card(run.settings, run.history, {"train": pairs(16), "validation": pairs(4)})
+    data = run.place / "preferences.jsonl"
+    write_jsonl(data, pairs(16))
+    card = dpo.model_card(run.settings, run.history, {"train": pairs(16), "validation": pairs(4)}, data)
+    assert f"sha256 `{file_digest(data)}`" in card and "| `lora.alpha` | `32` |" in card and str(run.place) not in card
+    assert f"`model.safetensors` sha256 `{file_digest(ROOT / 'data/models/embedded/base/model.safetensors')}`" in card
+    assert f"| 0 | {math.log(2):.4f} | 0.0000 |" in card and "12 steps of 4 pairs" in card
     for name in ("one", "two"):
         adapters.save_adapter(run.tuned, run.place / name, "some/base", card)
     files = sorted(p.name for p in (run.place / "one").iterdir())

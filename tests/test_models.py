@@ -92,6 +92,21 @@ def test_a_missing_model_is_one_sentence():
         models.load("no/such-model", device="cpu")
 
 
+@pytest.mark.parametrize(("environment", "device", "quantisation", "place"), [
+    ({}, "cuda", "none", "auto"), ({}, "cuda", "4bit", "auto"), ({"LOCAL_RANK": "3"}, "cuda", "4bit", {"": 3}),
+    ({"LOCAL_RANK": "3", "ACCELERATE_USE_FSDP": "true"}, "cuda", "none", None), ({}, "cpu", "4bit", {"": "cpu"}), ({}, "cpu", "none", None)])
+def test_models_are_put_where_they_belong(base, monkeypatch, environment, device, quantisation, place):
+    """Alone on all GPUs, one of several processes on its own, parts of a split model nowhere yet, and the CPU where it is asked for."""
+    asked = {}
+    monkeypatch.setattr(models, "pretrained", lambda kind, name, **options: asked.setdefault(kind, options) and base[0])
+    monkeypatch.setattr(models, "pick_device", lambda device: device)
+    monkeypatch.setattr(models, "load_tokenizer", lambda name: None)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    models.load("any", device=device, quantisation=quantisation)
+    assert asked[AutoModelForCausalLM].get("device_map") == place
+
+
 def test_greedy_completions_equal_plain_generate(base, probes):
     model, tokenizer = base
     ids = models.encode_chats(tokenizer, [p["messages"] for p in probes[:6]])

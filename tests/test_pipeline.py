@@ -10,7 +10,7 @@ import pytest
 
 from lib.settings import ROOT
 
-COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "notebooks", "reports", "data/raw/README.md", "data/reviews/README.md", "data/models/embedded", "README.md")
+COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "launch", "notebooks", "reports", "data/raw/README.md", "data/reviews/README.md", "data/models/embedded", "README.md")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def results(place):
 def test_the_smoke_pipeline(project):
     dvc(project, "repro")
     metrics = {path.stem: json.loads(path.read_text()) for path in (project / "reports/metrics").glob("*.json")}
-    assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "05_expert_review", "runtime"}
+    assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "05_expert_review",
+                            "09_round_2", "09_round_3", "10_comparison", "runtime"}
     assert metrics["03_dpo"]["trained"] and metrics["03_dpo"]["loss"]["first"] == pytest.approx(0.693147, abs=1e-4)
     assert metrics["01_data_synthesis"]["contaminated"] == 0
     judging = metrics["02_judging"]
@@ -59,6 +60,8 @@ def test_the_smoke_pipeline(project):
     evaluation = metrics["04_evaluation"]
     assert evaluation["preference_over_base"]["n"] == 12 and evaluation["held_out_domains"]["preference_over_base"]["n"] == 6
     assert set(evaluation["f1"]) == {"base", "tuned", "larger"}
+    assert metrics["09_round_2"]["ran"] and metrics["09_round_2"]["share"]["previous"]["judge"]["n"] == 4
+    assert metrics["09_round_3"]["ran"] is metrics["09_round_2"]["goes_on"] and set(metrics["10_comparison"]["runs"]) >= {"round_1", "together", "sft"}
     page = (project / "reports/index.html").read_text()
     assert "smoke profile" in page and "data.authors.test" in page  # the warning, and the difference from the default
     before = results(project)

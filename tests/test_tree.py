@@ -17,7 +17,7 @@ from trl import DPOConfig, DPOTrainer
 from lib import adapters, dpo, models, tree_trainer
 from lib.records import DataError
 from lib.settings import ROOT
-from lib.tree import Pack, Steps, Tree, bundles, grow, pair_losses
+from lib.tree import Pack, Steps, Tree, bundles, grow, pair_losses, turns
 from lib.tree_model import plant, separate_logps
 from lib.tree_trainer import TreeTrainer
 
@@ -230,10 +230,19 @@ def test_steps_deal_every_prompt_once(sizes, pairs_per_step):
         epochs.append(list(steps))
         assert sorted(sum(epochs[-1], [])) == list(range(len(sizes))) and len(epochs[-1]) == len(steps) and all(epochs[-1])
     assert epochs[0] == epochs[2] and (epochs[0] != epochs[1] or len(sizes) == 1)
-    both = [list(Steps(sizes, pairs_per_step, 3, rank, 2)) for rank in (0, 1)] if len(sizes) > 1 else [[], []]
-    assert len(both[0]) == len(both[1])
+    if len(sizes) > 1:
+        shared = list(Steps(sizes, pairs_per_step, 3, processes=2))
+        assert sorted(sum(shared, [])) == list(range(len(sizes))) and all(len(step) >= 2 for step in shared)
     with pytest.raises(DataError, match="too few for 99 processes"):
-        Steps(sizes, pairs_per_step, 3, 0, 99)
+        Steps(sizes, pairs_per_step, 3, 99)
+
+
+def test_turns_are_equally_many_for_each_process():
+    long, short = (Tree([0] * n, [[1]], [(0, 0)], [0.0]) for n in (9, 3))
+    parts = [[[long], [short], [long]], [[long]], []]
+    assert turns(parts, 0) == [([long], True), ([short], True), ([long], True)]
+    assert turns(parts, 1) == [([long], True), ([short], False), ([short], False)]  # the cheapest there is, to no effect
+    assert turns(parts, 2) == [([short], False)] * 3
 
 
 def test_losses_by_hand():
