@@ -353,6 +353,7 @@ class Gate(Section):
     tests: int = Field(ge=8)
     unseen_f1: float = Share
     authors: int = Count
+    invented: float = Share
     sft: Tuning
     explained: Tuning
 
@@ -366,7 +367,6 @@ class Explanations(Section):
     pool: int = Field(ge=8)
     train: int = Field(ge=4)
     test: int = Field(ge=4)
-    workers: int = Field(ge=1, le=64)
     tuning: Tuning
 
     @model_validator(mode="after")
@@ -386,6 +386,7 @@ class Forgetting(Section):
 
 
 class Generalisation(Section):
+    workers: int = Field(ge=1, le=64)
     gate: Gate
     explanations: Explanations
     forgetting: Forgetting
