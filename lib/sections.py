@@ -378,6 +378,7 @@ class Explanations(Section):
 
 class Forgetting(Section):
     seed: int
+    task: Literal["profiles", "sentiment", "job_bias"]
     train: int = Field(ge=1)
     test: int = Field(ge=1)
     profiles: int = Field(ge=1)
