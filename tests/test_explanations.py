@@ -121,7 +121,7 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
     assert {"id": "1", "text": "Claim: Claim 1.", "label": False, "explanation": "Why.", "group": "e0"} in pool + test
     assert 16 <= len(test) <= 32
     path.write_text(json.dumps({**lines[0], "label": "maybe"}))
-    with pytest.raises(DataError, match='creak.jsonl row 1: label is .maybe.; it must be "true" or "false"'):
+    with pytest.raises(DataError, match=r'creak.jsonl row 1: label is .maybe.; it must be "true" or "false"'):
         explanations.read_creak(path)
 
 
