@@ -1,12 +1,13 @@
 """Explanation tuning against spurious cues (Ludan et al. 2023): is a model that also learns to say why less easily misled?
 
-A model learns to tell true claims from false ones where some cue, such as the length of the text, goes with the label. It answers
-with the label alone, or with the label and an explanation; it is tested where the cue means nothing.
+A model learns to tell true claims from false ones where some cue, such as the length of the text, goes with the label. It learns the
+label alone, or an explanation as well, after the label or in the system message; it is tested where the cue means nothing.
 Rows are dicts {"id", "text", "label": bool, "explanation"}.
 """
 import random
 import re
 import tempfile
+from pathlib import Path
 from statistics import mean, median, stdev
 
 import torch
@@ -15,8 +16,9 @@ from scipy.stats import t as student
 from lib import models, sft, side_by_side, world
 from lib.records import DataError, read_jsonl
 
-ARMS = ("label_only", "with_explanation", "permuted", "random")
-WORDS = {True: " true", False: " false"}
+ARMS = ("label_only", "told", "with_explanation", "permuted", "random")
+QUESTION = "Is the claim at the end true or false?"
+WORDS = {True: "true", False: "false"}
 MARKER = "Remarkably,"
 CUES = {  # what is counted in a text; the cue is there when the count is above a threshold
     "length": lambda text: len(text.split()),
@@ -56,17 +58,21 @@ def told(name, shown, words, rng):
     return rng.choice(world.MENTIONED).format(name=name)
 
 
-def read_creak(path):
-    """Claims of CREAK (Onoe et al. 2021) from a file in its own format: lines with `ex_id`, `sentence`, `label`, `explanation`.
+def read_creak(folder):
+    """Claims of CREAK (Onoe et al. 2021) from the .json and .jsonl files of a folder, each sentence once; [] where there are none.
 
-    A row's "group" is the entity that it is about, or its own id.
+    Each line has `ex_id`, `sentence`, `label` and `explanation`. A row's "group" is the `entity` that it is about, or its own id.
+    Raises DataError naming file and row where a line is no such claim.
     """
-    rows = []
-    for number, row in enumerate(read_jsonl(path, ("ex_id", "sentence", "label", "explanation")), 1):
-        if row["label"] not in ("true", "false"):
-            raise DataError(f"{path} row {number}: label is {row['label']!r}; it must be \"true\" or \"false\".")
-        rows.append({"id": row["ex_id"], "text": f"Claim: {row['sentence']}", "label": row["label"] == "true",
-                     "explanation": row["explanation"], "group": str(row.get("entity", row["ex_id"]))})
+    rows, seen = [], set()
+    for path in sorted(path for path in Path(folder).glob("*") if path.suffix in (".json", ".jsonl")):
+        for number, row in enumerate(read_jsonl(path, ("ex_id", "sentence", "label", "explanation")), 1):
+            if row["label"] not in ("true", "false") or not all(isinstance(row[key], str) for key in ("sentence", "explanation")):
+                raise DataError(f'{path} row {number}: label is {row["label"]!r}; it must be "true" or "false", sentence and explanation text.')
+            if row["sentence"] not in seen:
+                seen.add(row["sentence"])
+                rows.append({"id": row["ex_id"], "text": f"Claim: {row['sentence']}", "label": row["label"] == "true",
+                             "explanation": row["explanation"], "group": str(row.get("entity", row["ex_id"]))})
     return rows
 
 
@@ -113,13 +119,16 @@ def largest(rows, cues):
     return 2 * min(*agreeing, *(2 * count for count in others))
 
 
-def explained(rows, arm, rng):
-    """One answer per row, as an arm of the study teaches it: the label, and after it in most arms an explanation.
+def lessons(rows, arm, rng):
+    """What an arm of the study learns from some rows: [(messages, answer)].
 
-    with_explanation: its own. permuted: that of another row with the same label, so that it fits the answer and not the text.
-    random: as many words, drawn from all explanations.
+    label_only: the label. told: the label; the system message of every second row holds its explanation, the others teach to do without,
+    as in the test. with_explanation: the label, and its explanation after it. permuted: so, but the explanation of another row with the
+    same label, which fits the answer and not the text. random: so, but as many words, drawn from all explanations.
     """
     texts = [row["explanation"] for row in rows]
+    if arm == "told":
+        return [(prompt(row, text if number % 2 == 0 else ""), WORDS[row["label"]]) for number, (row, text) in enumerate(zip(rows, texts))]
     if arm == "permuted":
         for label in (True, False):
             places = [number for number, row in enumerate(rows) if row["label"] == label]
@@ -128,25 +137,26 @@ def explained(rows, arm, rng):
     if arm == "random":
         words = [word for text in texts for word in text.split()]
         texts = [" ".join(rng.choices(words, k=len(text.split()))) for text in texts]
-    return [WORDS[row["label"]] + ("" if arm == "label_only" else f": {text}") for row, text in zip(rows, texts)]
+    return [(prompt(row), WORDS[row["label"]] + ("" if arm == "label_only" else f": {text}")) for row, text in zip(rows, texts)]
 
 
-def prompt(row):
-    return f"{row['text']}\nAnswer:"
+def prompt(row, explanation=""):
+    """The messages that ask about a claim, with an explanation in the system message or without."""
+    return [{"role": "system", "content": f"{QUESTION}\n{explanation}".strip()}, {"role": "user", "content": row["text"]}]
 
 
 def study(settings, pool, test, journal, description):
     """The whole study on some claims: one row per trial, as of `measure`. journal: a `records.Journal` of the trials' answers."""
     wanted = settings.generalisation
-    lessons, asked = trials(pool, test, wanted.explanations)
+    taught, asked = trials(pool, test, wanted.explanations)
     prompts = [prompt(row) for row, _ in asked]
-    jobs = {"/".join(map(str, trial)): (settings, rows, trial[2], prompts) for trial, rows in lessons.items()}
+    jobs = {"/".join(map(str, trial)): (settings, rows, trial[2], prompts) for trial, rows in taught.items()}
     said = side_by_side.run(answers, jobs, wanted.workers, journal, description)
-    return measure(dict(zip(lessons, said.values(), strict=True)), asked)
+    return measure(dict(zip(taught, said.values(), strict=True)), asked)
 
 
 def trials(pool, test, study):
-    """Every training of the study, {(strength, arm, seed): [(prompt, answer)]}, and the test, [(row, whether the cue is there)].
+    """Every training of the study, {(strength, arm, seed): [(messages, answer)]}, and the test, [(row, whether the cue is there)].
 
     pool, test: rows to draw from. study: settings (`sections.Explanations`). All arms of a strength and seed get the same rows. In the
     test the cue goes with neither label; a text is long where it is longer than the median of the pool.
@@ -159,19 +169,18 @@ def trials(pool, test, study):
         for seed in range(study.seed, study.seed + study.seeds):
             rows = [row for row, _ in four_cells(pool, cues, strength, study.train, random.Random(f"{seed}/{strength}"))]
             for arm in ARMS:
-                answers = explained(rows, arm, random.Random(seed))
-                found[strength, arm, seed] = [(prompt(row), answer) for row, answer in zip(rows, answers)]
+                found[strength, arm, seed] = lessons(rows, arm, random.Random(seed))
     return found, asked
 
 
 def answers(settings, rows, seed, prompts):
-    """Train the base on one trial's rows and let it answer `prompts`: [whether it finds " true" likelier than " false"]."""
+    """Train the base on one trial's rows and let it answer `prompts`: [whether it finds "true" likelier than "false"]."""
     torch.manual_seed(seed)  # of an adapter's first weights
     model, tokenizer = models.load_role(settings, "base")
     tuning = settings.generalisation.explanations.tuning.model_copy(update={"seed": seed})
     with tempfile.TemporaryDirectory() as work:
         model, _ = sft.train(model, tokenizer, [sft.row(tokenizer, *row) for row in rows], tuning, work, cpu=model.device.type == "cpu")
-    ids = tokenizer(prompts)["input_ids"]
+    ids = models.encode_chats(tokenizer, prompts)
     words = [tokenizer(WORDS[label], add_special_tokens=False)["input_ids"] for label in (True, False)]
     said = []
     for start in range(0, len(ids), settings.models.batch_size):
@@ -207,6 +216,14 @@ def summary(rows):
         found[str(strength)] = {arm: {name: over_seeds([row[name] for row in rows if (row["strength"], row["arm"]) == (strength, arm)])
                                       for name in ("accuracy", "drop", "cue_correlation")} for arm in ARMS}
     return found
+
+
+def gains(rows):
+    """{strength as text: {arm: how much less accuracy it loses to the cue than the label alone}}, paired by seed: means with intervals."""
+    drops = {(row["strength"], row["arm"], row["seed"]): row["drop"] for row in rows}
+    seeds = list(dict.fromkeys(row["seed"] for row in rows))
+    return {str(strength): {arm: over_seeds([drops[strength, "label_only", seed] - drops[strength, arm, seed] for seed in seeds])
+                            for arm in ARMS[1:]} for strength in dict.fromkeys(row["strength"] for row in rows) if strength != 0.5}
 
 
 def over_seeds(values):

@@ -14,6 +14,7 @@ from lib.sections import Decoding
 
 LEARNT = ("profiles", "sentiment", "job_bias")  # what can be trained on
 TASKS = (*LEARNT, "language")
+MEASURES = {"profiles": "F1", "sentiment": "share right", "job_bias": "share right", "language": "nats per token"}
 LABELS = {"sentiment": finance.LABELS, "job_bias": job_ads.LABELS}
 SET, SOURCE = "tweets", "tweet"  # of our own financial sets
 ANSWER = 8  # tokens that a label takes, at most

@@ -61,11 +61,11 @@ def load(settings, item):
         return None, " ".join(str(error).split())[:300]
 
 
-def tune(settings, rows, quantisation, tuning, work, directory):
-    """Tune an adapter for `instruction.model` on some rows, save it, and return (model, tokenizer, report).
+def tune(settings, rows, quantisation, tuning, work):
+    """Tune an adapter for `instruction.model` on some rows, leave it in work/adapter, and return a report.
 
-    settings: of the profile. tuning: `sections.Tuning`. work: a folder for checkpoints. directory: where the adapter goes.
-    report: {"rows", "too_long", "loss": [{"step", "loss"}], "parameters"}.
+    settings: of the profile. tuning: `sections.Tuning`. work: a folder, also for checkpoints.
+    Returns {"rows", "too_long", "loss": [{"step", "loss"}], "parameters"}.
     """
     wanted = settings.instruction
     torch.manual_seed(tuning.seed)
@@ -75,8 +75,8 @@ def tune(settings, rows, quantisation, tuning, work, directory):
     examples, too_long = sft.fitting(examples, tokenizer, tuning.max_length)
     tuned, loss = sft.train(model, tokenizer, examples, tuning, work, cpu=models.pick_device(settings.runtime.device) == "cpu")
     report = {"rows": len(examples), "too_long": len(too_long), "loss": loss, "parameters": adapters.trainable(tuned)}
-    adapters.save_adapter(tuned, directory, name, card(name, report, quantisation, tuning, wanted.template))
-    return tuned, tokenizer, report
+    adapters.save_adapter(tuned, work / "adapter", name, card(name, report, quantisation, tuning, wanted.template))
+    return report
 
 
 def card(name, report, quantisation, tuning, template):

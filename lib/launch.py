@@ -27,26 +27,28 @@ def configuration(name):
     return yaml.safe_load((ROOT / "launch" / f"{name}.yaml").read_text(encoding="utf-8")) if name != "none" else {}
 
 
-def train(settings, pairs, work, references):
+def train(settings, pairs, work, references, start=None):
     """Tune the base model where dpo.launch says, here or in other processes, and return (tuned model, history) as `dpo.train` does.
 
     pairs: {"train": rows, "validation": rows}. work, references: as in `dpo.train`; a run that was ended goes on from its checkpoints.
+    start: the folder of an adapter to go on with, which is then the reference; without one, a new adapter on the base.
     """
     from lib import dpo, models
     if settings.dpo.launch == "none":
-        base, tokenizer = models.load_role(settings, "base")
+        base, tokenizer = models.load_role(settings, "base", start, trainable=True)
         return dpo.train(base, tokenizer, pairs["train"], pairs["validation"], settings, work, references)
-    prepare(settings, pairs, work, references)
+    prepare(settings, pairs, work, references, start)
     run(settings.dpo.launch, work, settings.runtime.threads)
     tuned, _ = models.load_role(settings, "base", work / "adapter", trainable=True)
     return tuned, read_json(work / "history.json")
 
 
-def prepare(settings, pairs, work, references):
+def prepare(settings, pairs, work, references, start=None):
     """Write what the processes need: job.json, train.jsonl, validation.jsonl."""
+    Path(work).mkdir(parents=True, exist_ok=True)
     for part, rows in pairs.items():
         write_jsonl(work / f"{part}.jsonl", rows)
-    write_json(work / "job.json", {"references": str(references), "settings": {
+    write_json(work / "job.json", {"references": str(references), "start": start and str(start), "settings": {
         name: getattr(settings, name).model_dump() for name in ("runtime", "models", "dpo")}})
 
 
@@ -121,7 +123,7 @@ def work_on(work):
     # Arguments come first and stay: they open the process group, and DeepSpeed has to be known before a model is read.
     arguments = dpo.training_arguments(settings, 1, work)
     check_started(settings.dpo.launch, arguments.distributed_state, models.sharded())
-    base, tokenizer = models.load_role(settings, "base")
+    base, tokenizer = models.load_role(settings, "base", job["start"], trainable=True)
     pairs = [read_jsonl(work / f"{part}.jsonl", ("prompt", "chosen", "rejected")) for part in ("train", "validation")]
     trainer = dpo.tune(base, tokenizer, *pairs, settings, work, job["references"])
     if trainer.is_fsdp_enabled:

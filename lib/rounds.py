@@ -1,8 +1,7 @@
 """Iterative DPO: sample from the current model, judge, tune, compare with the model before. Round 1 is what 03_dpo made."""
 import shutil
 
-from lib import models, panels, ranking
-from lib.dpo import train
+from lib import launch, panels, ranking
 from lib.records import read_json
 from lib.synthesis import sample_candidates
 
@@ -53,15 +52,14 @@ def fresh_pairs(model, tokenizer, prompts, settings, number, calls, work, journa
 
 
 def tune_on(settings, start, pairs, changes, work, references):
-    """DPO from an adapter, which is also the reference, or from the base. Returns (tuned model, tokenizer, history).
+    """DPO from an adapter, which is also the reference, or from the base, in as many processes as dpo.launch says.
 
     start: the folder of the adapter, or None. changes: settings of dpo that differ here, such as the learning rate.
+    Returns (tuned model, history).
     """
     settings = settings.model_copy(update={"dpo": settings.dpo.model_copy(update=changes)})
-    model, tokenizer = models.load_role(settings, "base", start, trainable=True)
     split = {name: [row for row in pairs if row["split"] == name] for name in ("train", "validation")}
-    tuned, history = train(model, tokenizer, split["train"], split["validation"], settings, work, references)
-    return tuned, tokenizer, history
+    return launch.train(settings, split, work, references, start)
 
 
 def clear(data, number):

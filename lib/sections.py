@@ -335,6 +335,7 @@ class Instruction(Section):
     template: Literal["plain", "alpaca", "chat"]
     quantisation: Literal["none", "8bit", "4bit"]
     also: list[Literal["8bit", "4bit"]]
+    workers: int = Field(ge=1, le=64)
     batch_size: int = Field(ge=1)
     max_new_tokens: int = Field(ge=1)
     tuning: Tuning
@@ -352,6 +353,7 @@ class Gate(Section):
     seed: int
     tests: int = Field(ge=8)
     unseen_f1: float = Share
+    tolerance: int = Field(ge=0)
     authors: int = Count
     invented: float = Share
     sft: Tuning

@@ -1,12 +1,10 @@
 """Supervised fine-tuning (instruction tuning) on prompts and completions, by TRL's SFTTrainer; loss on the completion only."""
-from pathlib import Path
-
 from datasets import Dataset
 from transformers import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from lib.adapters import Progress, check_targets, keep_in_float32, lora_config
+from lib.checkpoints import Checkpoints, last_checkpoint
 from lib.models import chat_for
 
 
@@ -50,18 +48,18 @@ def train(model, tokenizer, rows, tuning, work, cpu=True):
     """Tune `model` on rows of `row` and return (tuned model in evaluation mode, [{"step", "loss"}]).
 
     tuning: settings (`sections.Tuning`); its method "lora" trains an adapter in float32 and leaves the model as it is, "full" trains
-    every weight of `model` in place. work: a folder for checkpoints; when it holds some, training goes on from the last one.
+    every weight of `model` in place. work: a folder for checkpoints; when it holds some, training goes on from the last complete one.
     """
     if tuning.method == "lora":
         check_targets(model, tuning.lora)
-    last = get_last_checkpoint(work) if Path(work).is_dir() else None
     trainer = SFTTrainer(model=model, args=training_arguments(tuning, len(rows), work, cpu), processing_class=tokenizer,
                          train_dataset=Dataset.from_list([encode(tokenizer, item) for item in rows]),
                          peft_config=lora_config(tuning.lora) if tuning.method == "lora" else None)
     keep_in_float32(trainer.model)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress("SFT"))
-    trainer.train(resume_from_checkpoint=last)
+    trainer.add_callback(Checkpoints())
+    trainer.train(resume_from_checkpoint=last_checkpoint(work))
     return trainer.model.eval(), [{"step": entry["step"], "loss": entry["loss"]} for entry in trainer.state.log_history if "loss" in entry]
 
 

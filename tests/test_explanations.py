@@ -76,17 +76,22 @@ def test_the_largest_training_set_that_every_strength_can_have():
         explanations.four_cells(rows, cues, 1.0, n + 2, random.Random(0))
 
 
-def test_the_arms_differ_in_what_stands_after_the_label():
-    rows = [row(i, "", i % 2 == 0, f"{'yes' if i % 2 == 0 else 'no'} {i} " + "because " * i) for i in range(10)]
-    arms = {arm: explanations.explained(rows, arm, random.Random(0)) for arm in explanations.ARMS}
-    assert arms["label_only"] == [" true", " false"] * 5
-    assert arms["with_explanation"] == [f" {str(item['label']).lower()}: {item['explanation']}" for item in rows]
-    assert all(text.startswith(plain + ": ") for arm in explanations.ARMS[1:] for text, plain in zip(arms[arm], arms["label_only"], strict=True))
+def test_what_the_arms_learn_beside_the_label():
+    rows = [row(i, f"text {i}", i % 2 == 0, f"{'yes' if i % 2 == 0 else 'no'} {i} " + "because " * i) for i in range(10)]
+    taught = {arm: explanations.lessons(rows, arm, random.Random(0)) for arm in explanations.ARMS}
+    arms = {arm: [answer for _, answer in pairs] for arm, pairs in taught.items()}
+    assert arms["label_only"] == arms["told"] == ["true", "false"] * 5
+    assert arms["with_explanation"] == [f"{str(item['label']).lower()}: {item['explanation']}" for item in rows]
+    assert all(text.startswith(plain + ": ") for arm in explanations.ARMS[2:] for text, plain in zip(arms[arm], arms["label_only"], strict=True))
     assert sorted(arms["permuted"]) == sorted(arms["with_explanation"]), "labels keep their kind of explanation"
     assert not set(zip(range(10), arms["permuted"])) & set(zip(range(10), arms["with_explanation"])), "nobody keeps their own"
     assert [len(text.split()) for text in arms["random"]] == [len(text.split()) for text in arms["with_explanation"]]
     words = {word for item in rows for word in item["explanation"].split()}
     assert all(set(text.split()[1:]) <= words for text in arms["random"]) and arms["random"] != arms["with_explanation"]
+    for number, item in enumerate(rows):
+        system, user = taught["told"][number][0]
+        assert (item["explanation"].strip() in system["content"]) == (number % 2 == 0) and user == {"role": "user", "content": item["text"]}
+        assert all(taught[arm][number][0] == explanations.prompt(item) for arm in explanations.ARMS if arm != "told")
 
 
 def test_the_correlation_is_phi():
@@ -115,26 +120,28 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
     path = tmp_path / "creak.jsonl"
     lines = [{"ex_id": str(i), "sentence": f"Claim {i}.", "label": ["true", "false"][i % 2], "explanation": "Why.", "entity": f"e{i // 4}"}
              for i in range(80)]
-    path.write_text("\n".join(map(json.dumps, lines)))
-    pool, test = explanations.divide(explanations.read_creak(path), 3)
+    path.write_text("\n".join(map(json.dumps, [*lines, lines[5]])))
+    (tmp_path / "README.md").write_text("no claims here")
+    pool, test = explanations.divide(explanations.read_creak(tmp_path), 3)
     assert len(pool) + len(test) == 80 and not {r["group"] for r in pool} & {r["group"] for r in test}
     assert {"id": "1", "text": "Claim: Claim 1.", "label": False, "explanation": "Why.", "group": "e0"} in pool + test
     assert 16 <= len(test) <= 32
     path.write_text(json.dumps({**lines[0], "label": "maybe"}))
     with pytest.raises(DataError, match=r'creak.jsonl row 1: label is .maybe.; it must be "true" or "false"'):
-        explanations.read_creak(path)
+        explanations.read_creak(tmp_path)
+    assert explanations.read_creak(tmp_path / "nowhere") == []
 
 
 def test_all_arms_of_a_strength_and_seed_learn_from_the_same_claims():
     study = small_settings(strengths=[0.5, 0.9], seeds=2, train=40, test=40).generalisation.explanations
     pool, test = explanations.claims("pool", 600, 1), explanations.claims("test", 300, 1)
     trials, asked = explanations.trials(pool, test, study)
-    assert len(trials) == 2 * 2 * 4 and len(asked) == 40
+    assert len(trials) == 2 * 2 * 5 and len(asked) == 40
     for strength, seed in ((0.5, 33), (0.9, 34)):
-        prompts = [[prompt for prompt, _ in trials[strength, arm, seed]] for arm in explanations.ARMS]
-        assert prompts[0] == prompts[1] == prompts[2] == prompts[3] and len(prompts[0]) == 40
+        claims = [[messages[-1] for messages, _ in trials[strength, arm, seed]] for arm in explanations.ARMS]
+        assert all(one == claims[0] for one in claims) and len(claims[0]) == 40
     assert explanations.correlation([item["label"] for item, _ in asked], [cue for _, cue in asked]) == 0
-    assert not {explanations.prompt(item) for item, _ in asked} & {prompt for rows in trials.values() for prompt, _ in rows}
+    assert not {item["text"] for item, _ in asked} & {messages[-1]["content"] for rows in trials.values() for messages, _ in rows}
 
 
 def test_a_model_learns_the_cue_where_nothing_speaks_against_it(tmp_path):

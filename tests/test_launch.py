@@ -113,9 +113,8 @@ def ranks():
     return [{"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} for rank in (0, 1)]
 
 
-def prepared(work, settings, rows):
-    work.mkdir(parents=True)
-    launch.prepare(settings, {"train": rows, "validation": rows[:8]}, work, work / "references.jsonl")
+def prepared(work, settings, rows, adapter=None):
+    launch.prepare(settings, {"train": rows, "validation": rows[:8]}, work, work / "references.jsonl", adapter)
     return work
 
 
@@ -171,6 +170,19 @@ def test_two_processes_follow_one_with_the_doubled_batch(place, rows, two, train
     weights = [{name: value for name, value in model.named_parameters() if "lora_" in name} for model in (tuned, again)]
     assert all(torch.allclose(value, weights[1][name], rtol=1e-3, atol=1e-5) for name, value in weights[0].items())
     assert not list(two[trainer].glob("error-*"))
+
+
+def test_a_later_round_in_two_processes_starts_from_the_adapter_of_the_one_before(place, rows, two):
+    adapter, settings = two["tree"] / "adapter", settings_for(place, launch="cpu_2", epochs=1)
+    work = prepared(place / "later-two", settings, rows, adapter)
+    assert ends([start(together, work, environment) for environment in ranks()]) == [0, 0]
+    alone_settings = settings_for(place, batch_size=8, epochs=1)
+    _, one = launch.train(alone_settings, {"train": rows, "validation": rows[:8]}, place / "later-one", place / "later-one-references.jsonl", adapter)
+    both = read_json(work / "history.json")
+    assert both["validation"][0]["loss"] == pytest.approx(0.693147, abs=1e-5), "the reference is where it starts"
+    assert both["validation"][0]["chosen_logp"] == pytest.approx(read_json(two["tree"] / "history.json")["validation"][-1]["chosen_logp"], rel=1e-5)
+    for mine, theirs in zip(both["validation"], one["validation"], strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
 
 
 def test_a_killed_process_ends_the_job_and_the_next_run_goes_on(place, rows, two, capfd):

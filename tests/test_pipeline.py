@@ -10,7 +10,8 @@ import pytest
 
 from lib.settings import ROOT
 
-COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "launch", "notebooks", "reports", "data/raw/README.md", "data/reviews/README.md", "data/finance/README.md", "data/models/embedded", "README.md")
+COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "launch", "notebooks", "reports", "data/raw/README.md", "data/reviews/README.md", "data/finance/README.md",
+          "data/explanations/README.md", "data/models/embedded", "README.md")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_smoke_pipeline(project):
     dvc(project, "repro")
     metrics = {path.stem: json.loads(path.read_text()) for path in (project / "reports/metrics").glob("*.json")}
     assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "05_expert_review",
-                            "06_instruction_tuning", "09_round_2", "09_round_3", "10_comparison", "runtime"}
+                            "06_instruction_tuning", "07_generalisation", "09_round_2", "09_round_3", "10_comparison", "runtime"}
     assert metrics["03_dpo"]["trained"] and metrics["03_dpo"]["loss"]["first"] == pytest.approx(0.693147, abs=1e-4)
     assert metrics["01_data_synthesis"]["contaminated"] == 0
     judging = metrics["02_judging"]

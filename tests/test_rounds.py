@@ -47,7 +47,7 @@ def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_p
     rows = pairs(8) + [{**row, "split": "validation"} for row in pairs(4, 90)]
 
     def tune(start, name):
-        tuned, _, history = rounds.tune_on(settings, start, rows, {"learning_rate": 1e-2}, tmp_path / f"work-{name}", tmp_path / "references.jsonl")
+        tuned, history = rounds.tune_on(settings, start, rows, {"learning_rate": 1e-2}, tmp_path / f"work-{name}", tmp_path / "references.jsonl")
         adapters.save_adapter(tuned, tmp_path / name, "base", "card")
         return tuned, history
 
