@@ -6,8 +6,10 @@ import random
 import torch
 
 from lib import profiles, prompts, verdicts, world
-from lib.metrics import earnings, similarity, word_f1
+from lib.metrics import pairs, word_f1
 from lib.models import encode_chats
+
+GRADES = ("unsupported", "hardly", "vague", "partly", "supported")  # none to all four quarters of what a competency can earn
 
 
 def examples(tokenizer, key, start, count, domains, invented, faults=None):
@@ -27,7 +29,7 @@ def examples(tokenizer, key, start, count, domains, invented, faults=None):
 def comparison(key, index, domains, invented):
     """One comparison to learn from: (chat, reply, winner). Two rivals, or now and then one that is no profile at all.
 
-    The reply grades every competency of both profiles by what the abstracts support and ends with the verdict.
+    The reply reviews both profiles line by line beside the judge's own and ends with the verdict.
     """
     rng = random.Random(f"{key}/comparison/{index}")
     rows = world.author(f"{key}-{index}", "pretraining", domains, invented)
@@ -36,25 +38,40 @@ def comparison(key, index, domains, invented):
     if rng.random() < 0.08:
         texts[rng.randrange(2)] = rng.choice(["", abstracts, verdicts.BRIEF + ' {"winner": "1"} {"winner": "2"}', profiles.render(
             {"domain": world.VAGUE_DOMAIN, "competencies": [{"name": name, "description": world.VAGUE[0]} for name in world.SOFT_SKILLS]})])
-    one, other = (similarity(profiles.parse(text), truth) for text in texts)
-    winner = "tie" if abs(one - other) < 0.01 else "1" if one > other else "2"
-    reviews = [review(number, text, truth) for number, text in enumerate(texts, 1)]
-    reply = [*(line for lines, _ in reviews for line in lines), *(total for _, total in reviews), json.dumps({"winner": winner})]
+    lines, score = review(1, texts[0], truth)
+    more, other = review(2, texts[1], truth, f"{score} against ")
+    winner = "tie" if score == other else "1" if score > other else "2"
+    reply = [*lines, *more, json.dumps({"winner": winner})]
     return verdicts.messages(abstracts, *texts, "brief", profiles.render(truth)), "\n".join(reply), winner
 
 
-def review(number, text, truth):
-    """The words of a judge about one profile: (a line for the domain and for each of the first twelve competencies, their count)."""
+def review(number, text, own, against=""):
+    """The words of a judge about one profile, and its score: (lines, an integer from 0 to 100).
+
+    Each line quotes a competency of the judge's own profile and what the other one says under that name, or under one like it, and
+    grades it. It carries the points so far, out of how many competencies in both profiles, and the score that this makes. Small
+    models compare what stands side by side, and reckon one step at a time. The score is `metrics.similarity`, in quarters of a
+    competency. against: what stands before each score.
+    """
     profile = profiles.parse(text)
     if profile is None:
-        return [f"Profile {number}:", "- no profile"], f"Profile {number}: none"
-    grades = ["supported" if value >= 0.9 else "vague" if value >= 0.5 else "unsupported" for value in earnings(profile, truth)]
-    names = [item["name"] for item in profile["competencies"]]
-    grades = ["repeated" if name in names[:place] else grade for place, (name, grade) in enumerate(zip(names, grades))]
-    domain = "supported" if word_f1(profile["domain"], truth["domain"]) >= 0.9 else "unsupported"
-    named = [f"- {name}: {grade}" for name, grade in list(zip(names, grades))[:12]]
-    total = ", ".join(f"{grades.count(grade)} {grade}" for grade in ("supported", "vague", "unsupported", "repeated"))
-    return [f"Profile {number}: domain {domain}", *named], f"Profile {number}: {total}"
+        return [f"Profile {number} has none: {against}0"], 0
+    marks, found = verdicts.marks(profile, number), {j: (i, value) for i, j, value in pairs(profile, own)}
+    fits = word_f1(profile["domain"], own["domain"]) >= 0.9
+    points, total, score = 0, len(profile["competencies"]) + len(own["competencies"]), 10 * fits
+    lines = [f"Profile {number} has {len(profile['competencies'])} in {profile['domain']} / Profile 0 has {len(own['competencies'])} in "
+             f"{own['domain']} {GRADES[4 * fits]}, 0 of {total}: {against}{score}"]
+    for j, item in enumerate(own["competencies"]):
+        i, value = found.get(j, (None, 0.0))
+        said = "nothing." if i is None else profile["competencies"][i]["description"]
+        if i is not None and (profile["competencies"][i]["name"], marks[i]) != (item["name"], str(number)):
+            said = f"like {profile['competencies'][i]['name']} {marks[i]} {said}"
+        grade = round(4 * value)
+        points += grade
+        score = round(90 * points / 2 / total) + 10 * fits
+        lines.append(f"- {item['name']} 0 {item['description']} / {item['name']} {number} {said} "
+                     f"{GRADES[grade]}, {points} of {total}: {against}{score}")
+    return lines, score
 
 
 def comparisons(tokenizer, key, start, count, domains, invented):
@@ -80,7 +97,7 @@ def batches(make, size):
         yield from chunks
 
 
-def mixed(often, seldom, every=4):
-    """One stream in which each fourth batch comes from the other, so that what was learnt before is not forgotten."""
+def mixed(often, seldom, every=3):
+    """One stream in which each third batch comes from the other, so that what was learnt before is not forgotten."""
     for number in itertools.count(1):
         yield next(seldom if number % every == 0 else often)

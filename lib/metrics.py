@@ -39,33 +39,33 @@ def word_f1(one, other):
     return 2 * shared / (one.total() + other.total()) if shared else 0.0
 
 
-def earnings(profile, reference):
-    """What each competency of a profile earns against a reference profile, from 0 to 1, in the profile's order.
+def pairs(profile, reference):
+    """Which competency of a profile stands for which one of a reference profile, and what it earns: [(index, index, earned)].
 
     Competencies are paired greedily by the word F1 of their names; a pair earns the mean of its name's and its
-    description's word F1, a name below 0.5 earns nothing.
+    description's word F1, from 0 to 1. Names below 0.5 are no pair.
     """
     found, expected = profile["competencies"], reference["competencies"]
     scores = sorted(((word_f1(a["name"], b["name"]), i, j) for i, a in enumerate(found) for j, b in enumerate(expected)),
                     key=lambda item: (-item[0], item[1], item[2]))
-    earned, paired, used = [0.0] * len(found), set(), set()
+    paired, used, result = set(), set(), []
     for score, i, j in scores:
         if score >= 0.5 and i not in paired and j not in used:
             paired.add(i)
             used.add(j)
-            earned[i] = (score + word_f1(found[i]["description"], expected[j]["description"])) / 2
-    return earned
+            result.append((i, j, (score + word_f1(found[i]["description"], expected[j]["description"])) / 2))
+    return result
 
 
 def similarity(profile, reference):
     """How close a profile comes to a reference profile, from 0 to 1; a missing profile scores 0.
 
-    A soft F1 over competencies, made of their `earnings`, is 90 % of the score; the word F1 of the domain is the rest.
+    A soft F1 over competencies, made of what its `pairs` earn, is 90 % of the score; the word F1 of the domain is the rest.
     """
     if not profile:
         return 0.0
     total = len(profile["competencies"]) + len(reference["competencies"])
-    soft_f1 = 2 * math.fsum(earnings(profile, reference)) / total if total else 0.0  # exact: no tie hangs on the order
+    soft_f1 = 2 * math.fsum(earned for _, _, earned in pairs(profile, reference)) / total if total else 0.0  # exact: no tie hangs on the order
     return 0.9 * soft_f1 + 0.1 * word_f1(profile["domain"], reference["domain"])
 
 

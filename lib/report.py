@@ -21,6 +21,7 @@ from lib.workbook import METRICS, flatten, interval, table_html
 
 REPORTS = ROOT / "reports"
 LIB = Path(__file__).parent
+LONG = 24  # rows; a longer table is folded away under its caption
 TITLE = "Competency profiles by preference optimisation"
 PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "papermill", "dvc", "matplotlib")
 
@@ -91,7 +92,10 @@ def output_html(output):
     if "text/html" in data:
         content = "".join(data["text/html"])
         caption = re.search(r"<caption>(.*?)</caption>", content, re.DOTALL)
-        return scroll(content, html.unescape(caption.group(1))) if content.startswith("<table") and caption else content
+        if not (content.startswith("<table") and caption):
+            return content
+        table, rows = scroll(content, html.unescape(caption.group(1))), content.count("<tr>") - 1
+        return table if rows <= LONG else f"<details><summary>{caption.group(1)} {rows} rows.</summary>{table}</details>"
     text = "".join(output.get("text", data.get("text/plain", "")))
     return f"<pre>{html.escape(text.rstrip())}</pre>" if text.strip() else ""
 

@@ -3,7 +3,10 @@ import hashlib
 
 import torch
 from tqdm import tqdm
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
+from transformers.cache_utils import DynamicLayer
+
+ROOM = 64  # tokens by which a cache grows
 
 
 class SeededSampler(LogitsProcessor):
@@ -28,6 +31,37 @@ class SeededSampler(LogitsProcessor):
         return logp - noise.log().to(logp.device)
 
 
+class RoomyLayer(DynamicLayer):
+    """Keys and values of one layer, with room for more behind them. The library's own layer copies all it holds for every token."""
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        if self.get_seq_length() == 0:
+            self.lazy_initialization(key_states, value_states)
+            self.buffers = [key_states, value_states]  # without room: the prompt's may yet be shared out
+            self.keys, self.values = key_states, value_states
+        else:
+            extended = [self._extended(*pair) for pair in zip(self.buffers, (self.keys, self.values), (key_states, value_states))]
+            self.buffers, (self.keys, self.values) = zip(*extended)
+        return self.keys, self.values
+
+    @staticmethod
+    def _extended(buffer, held, new):
+        """(buffer, view of it) that has `new` behind what is held."""
+        start, end = held.shape[-2], held.shape[-2] + new.shape[-2]
+        if held.data_ptr() != buffer.data_ptr() or held.shape[0] != buffer.shape[0] or end > buffer.shape[-2]:
+            buffer = held.new_empty(*held.shape[:-2], end + ROOM, held.shape[-1])
+            buffer[..., :start, :] = held
+        buffer[..., start:end, :] = new
+        return buffer, buffer[..., :end, :]
+
+
+def roomy_cache(model):
+    """An empty cache for a model. Layers with a window of their own stay the library's."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
 def seed_of(seed, key):
     """A 63-bit seed for one prompt, from the run's seed and the prompt's id."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big") >> 1
@@ -47,8 +81,8 @@ def complete(model, tokenizer, prompts, keys, k=1, temperature=0.0, top_p=1.0, m
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     # The prompt is read once; its keys and values are then shared out to the K continuations.
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = model(input_ids=ids[:, :-1], attention_mask=mask[:, :-1], position_ids=positions[:, :-1], use_cache=True,
-                  logits_to_keep=1).past_key_values
+    cache = roomy_cache(model)
+    model(input_ids=ids[:, :-1], attention_mask=mask[:, :-1], position_ids=positions[:, :-1], past_key_values=cache, logits_to_keep=1)
     cache.batch_repeat_interleave(k)
     ids, mask = ids.repeat_interleave(k, 0), mask.repeat_interleave(k, 0)
     processors = LogitsProcessorList()

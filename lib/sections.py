@@ -56,6 +56,7 @@ class Role(Section):
     hidden: int = Field(ge=16)
     layers: int = Field(ge=2)
     heads: int = Field(ge=1)
+    matched: Literal[1, 3] = 1
     seed: int
     batch: int = Field(ge=1)
     learning_rate: float = Positive
@@ -70,6 +71,8 @@ class Role(Section):
     def heads_divide(self):
         if self.hidden % (4 * self.heads):
             raise ValueError(f"hidden is {self.hidden}; it must be a multiple of 4 x heads ({4 * self.heads})")
+        if self.matched == 3 and self.heads != 4:
+            raise ValueError(f"heads is {self.heads}; to match 3 tokens takes 4")
         return self
 
 

@@ -5,6 +5,7 @@ The reply reasons first and ends with a JSON object, {"winner": "1"}, {"winner":
 import json
 import re
 
+from lib.profiles import parse
 from lib.prompts import neutralise
 
 FULL = """You compare two competency profiles of one researcher. A profile is good when every competency in it is shown by the
@@ -35,12 +36,33 @@ def quoted(text):
     return text if len(text) <= LENGTH else text[:LENGTH] + " […]"
 
 
+def marks(profile, number):
+    """What follows each name in the table of a profile: the profile's number, or "again" where the name stood before."""
+    names = [item["name"] for item in profile["competencies"]]
+    return ["again" if name in names[:place] else str(number) for place, name in enumerate(names)]
+
+
+def table(text, number):
+    """A profile as a table that a very small model can look names up in; text that holds no profile stays as it is.
+
+    The number of competencies and the domain come first. Behind each name stands the number of the profile, so that the two words
+    of a name and its mark tell whose description follows.
+    """
+    profile = parse(text)
+    if profile is None:
+        return text
+    rows = [f"- {item['name']} {mark} {item['description']}" for item, mark in zip(profile["competencies"], marks(profile, number))]
+    return "\n".join([f"Profile {number} has {len(rows)} in {profile['domain']}", *rows])
+
+
 def messages(abstracts, left, right, style="full", reference=None):
     """The chat that asks which of two profiles is better; built by concatenation, so no text in it is ever a format.
 
     abstracts: the user message that the profiles were written for. left, right: texts, shown as profile 1 and 2. reference: the
-    judge's own profile, if it is to be guided by one.
+    judge's own profile, if it is to be guided by one; number 0. The brief style shows profiles as a `table`.
     """
+    if style == "brief":
+        reference, left, right = (text if text is None else table(text, number) for number, text in enumerate((reference, left, right)))
     parts = [("abstracts", abstracts), ("reference", reference), ("profile_1", left), ("profile_2", right)]
     body = "\n".join(f"<{tag}>\n" + quoted(text) + f"\n</{tag}>" for tag, text in parts if text is not None)
     guide = GUIDED if style == "full" and reference is not None else ""

@@ -1,7 +1,7 @@
 """What every notebook shares: its settings and places, figures and tables, the record of its numbers, and the runner.
 
 In a notebook: `book = Workbook("03_dpo", profile)`. Headless: `python -m lib.workbook notebooks/03_dpo.ipynb`, and where a notebook has
-a number to be run with, `python -m lib.workbook notebooks/09_round.ipynb number=2`.
+parameters, `python -m lib.workbook notebooks/09_round.ipynb number=2`.
 """
 import base64
 import html
@@ -157,7 +157,7 @@ def normalise(notebook):
 def execute(path, profile="", parameters=()):
     """Run a notebook headless and keep the executed copy in reports/notebooks; note time and memory in runtime.json.
 
-    parameters: (name, number) pairs for a notebook that is run several times; the numbers go into the copy's name.
+    parameters: (name, value) pairs of a notebook's own; whole numbers go into the copy's name, since they tell its runs apart.
     On failure the copy as far as it got goes to reports/failed, and the error names the cell's exception.
     """
     import nbformat
@@ -167,7 +167,7 @@ def execute(path, profile="", parameters=()):
     if not path.exists():
         raise DataError(f"{path}: no such notebook.")
     os.environ.update(environment(settings))
-    stem = "_".join([path.stem, *(str(number) for _, number in parameters)])
+    stem = "_".join([path.stem, *(str(value) for _, value in parameters if isinstance(value, int))])
     target, partial = (ROOT / "reports" / folder / f"{stem}.ipynb" for folder in ("notebooks", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
     start = time.time()
@@ -205,7 +205,8 @@ def processor():
 def main():
     path, *rest = sys.argv[1:]
     try:
-        parameters = [(name, int(number)) for name, _, number in (word.partition("=") for word in rest if "=" in word)]
+        pairs = [word.split("=", 1) for word in rest if "=" in word]
+        parameters = [(name, int(value) if value.isdigit() else value) for name, value in pairs]
         execute(path, next((word for word in rest if "=" not in word), ""), parameters)
     except (SettingsError, DataError) as error:
         sys.exit(f"error: {error}")

@@ -226,9 +226,10 @@ def rival(rows, rng):
     profile = spoil(rows, rng, {"vague": share(), "missing": share() / 2, "distractor": share(), "invented": 0.3, "domain": 0.15,
                                 "padded": 0.1, "repeated": 0.1})
     items = [mixed_up(item, profile["competencies"], rng) for item in profile["competencies"]]
-    if share() < 0.4:  # a weak writer says the same thing again, in other words, soon after
+    if share() < 0.6:  # a weak writer says the same thing again, in other words, soon after or later
         for place in sorted(rng.sample(range(len(items)), rng.randint(0, min(3, len(items)))), reverse=True):
-            items.insert(place + 1, {**items[place], "description": rng.choice([items[place]["description"], *VAGUE])})
+            again = {**items[place], "description": rng.choice([items[place]["description"], *VAGUE])}
+            items.insert(rng.choice([place + 1, rng.randint(place + 1, len(items))]), again)
     if rng.random() < 0.1:
         rng.shuffle(items)
     return {**profile, "competencies": items}

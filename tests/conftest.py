@@ -26,4 +26,4 @@ def tiny():
 
     from lib import pretrain
     tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    return pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, seed=0)), tokenizer
+    return pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)), tokenizer

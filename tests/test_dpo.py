@@ -46,7 +46,7 @@ def run(tmp_path_factory):
     from lib.settings import ROOT
     tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
     place = tmp_path_factory.mktemp("dpo")
-    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, seed=0)).save_pretrained(place / "base")
+    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
     tokenizer.save_pretrained(place / "base")
 
     def fresh():

@@ -368,9 +368,13 @@ def test_the_deadline_ends_the_run_and_keeps_what_was_answered(make, url):
 
 def test_an_interrupt_stops_cleanly_and_keeps_what_was_answered(make, url):
     endpoint = make(timeout=60)
-    threading.Timer(1.0, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt):
-        ask(endpoint, "before 1", "before 2", "before 3", "never answered | hang")
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with interrupts ignored
+    try:
+        threading.Timer(1.0, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            ask(endpoint, "before 1", "before 2", "before 3", "never answered | hang")
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert [answer["cached"] for answer in ask(endpoint, "before 1", "before 2", "before 3")] == [True] * 3
 
 

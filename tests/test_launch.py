@@ -38,7 +38,7 @@ def place(tmp_path_factory):
     """A folder with a tiny base model."""
     place = tmp_path_factory.mktemp("launch")
     tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, seed=0)).save_pretrained(place / "base")
+    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
     tokenizer.save_pretrained(place / "base")
     return place
 

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.cache_utils import DynamicLayer
 
-from lib import evaluation, judges, lessons, models, pretrain, prompts, sampling, stats, world
+from lib import evaluation, judges, lessons, metrics, models, pretrain, profiles, prompts, sampling, stats, verdicts, world
 from lib.records import DataError, Journal
 from lib.settings import ROOT
 
@@ -116,6 +117,26 @@ def test_greedy_completions_equal_plain_generate(base, probes):
         assert pair[0]["text"] == pair[1]["text"] == tokenizer.decode(plain, skip_special_tokens=True).strip()
 
 
+def test_a_cache_with_room_holds_what_the_library_s_holds():
+    generator = torch.Generator().manual_seed(0)
+    layers = [DynamicLayer(), sampling.RoomyLayer()]
+
+    def update(tokens, rows):
+        new = [torch.randn(rows, 2, tokens, 4, generator=generator) for _ in range(2)]
+        (keys, values), (same_keys, same_values) = [layer.update(*new) for layer in layers]
+        assert torch.equal(keys, same_keys) and torch.equal(values, same_values)
+    update(5, 1)
+    for layer in layers:
+        layer.batch_repeat_interleave(3)
+    for _ in range(2 * sampling.ROOM + 3):
+        update(1, 3)
+    for layer in layers:
+        layer.crop(-7)
+        layer.batch_select_indices(torch.tensor([2, 0]))
+    update(2, 2)
+    update(1, 2)
+
+
 def test_samples_do_not_depend_on_batch_size_or_order(base, probes):
     model, tokenizer = base
     items = list(zip([p["id"] for p in probes], models.encode_chats(tokenizer, [p["messages"] for p in probes])))
@@ -169,7 +190,7 @@ def test_an_interrupted_sampling_resumes(base, probes, tmp_path, monkeypatch):
 def test_the_wired_circuit_copies_after_a_few_steps(tiny):
     _, tokenizer = tiny
     generator = torch.Generator().manual_seed(0)
-    model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=128, layers=2, heads=4, seed=0))
+    model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=128, layers=2, heads=4, matched=1, seed=0))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(150):
         loss = pretrain.completion_loss(model, lessons.repeats(tokenizer, 16, generator))
@@ -178,6 +199,50 @@ def test_the_wired_circuit_copies_after_a_few_steps(tiny):
         optimizer.step()
         optimizer.zero_grad()
     assert loss.item() < 3  # guessing among 1,900 tokens costs 7.5 nats
+
+
+def test_a_circuit_that_matches_three_tokens_finds_what_follows_all_of_them(tiny):
+    """Between many tokens, a b c stands once before the end, and its pairs stand elsewhere with another third token."""
+    _, tokenizer = tiny
+    attended = {}
+    for matched in (1, 3):
+        model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=128, layers=2, heads=4, matched=matched, seed=0))
+        model.set_attn_implementation("eager")
+        shares = []
+        for seed in range(20):
+            a, b, c, *rest = (torch.randperm(len(tokenizer) - 40, generator=torch.Generator().manual_seed(seed))[:40] + 40).tolist()
+            text = [*rest[:6], a, rest[6], c, *rest[7:11], b, c, *rest[11:14], a, b, c, *rest[14:20], a, b, *rest[20:30], a, b, c]
+            behind = 6 + 3 + 4 + 2 + 3 + 3
+            assert text[behind - 3:behind] == [a, b, c]
+            with torch.no_grad():
+                shares.append(model(input_ids=torch.tensor([text]), output_attentions=True).attentions[1][0, 1:3, -1, behind].mean())
+        attended[matched] = float(torch.stack(shares).mean())
+    assert attended[3] > 1.5 * attended[1]
+
+
+OWN = {"domain": "bees", "competencies": [{"name": "bee dances", "description": "Reads them well."},
+                                          {"name": "bee hives", "description": "Builds them."}]}
+
+
+def test_a_judge_says_what_the_score_is_made_of():
+    rival = {"domain": "wasps", "competencies": [
+        {"name": "bee dances", "description": "Sees all."}, {"name": "bee dances", "description": "Builds them."}, {"name": "x y", "description": "z."}]}
+    lines, score = lessons.review(2, profiles.render(rival), OWN, "40 against ")
+    assert lines == [
+        "Profile 2 has 3 in wasps / Profile 0 has 2 in bees unsupported, 0 of 5: 40 against 0",
+        "- bee dances 0 Reads them well. / bee dances 2 Sees all. vague, 2 of 5: 40 against 18",
+        "- bee hives 0 Builds them. / bee hives 2 like bee dances again Builds them. partly, 5 of 5: 40 against 45"]
+    assert score == 45 == round(100 * metrics.similarity(rival, OWN))
+    assert lessons.review(1, "no profile", OWN) == (["Profile 1 has none: 0"], 0)
+    assert lessons.review(1, profiles.render(OWN), OWN)[1] == 100
+
+
+@pytest.mark.parametrize("index", range(20))
+def test_a_lesson_in_judging_names_the_profile_nearer_to_the_judge_s_own(index):
+    chat, reply, winner = lessons.comparison("test", index, world.seen_domains(), 0)
+    scores = [int(text) for text in reply.splitlines()[-2].split(": ")[-1].split(" against ")]
+    assert verdicts.WINNERS[winner] == verdicts.read(reply) == (scores[0] > scores[1]) - (scores[0] < scores[1])
+    assert "<reference>" in chat[1]["content"]
 
 
 def test_training_from_scratch_is_repeatable_and_saves_a_loadable_model(tmp_path):

@@ -39,7 +39,7 @@ def test_an_answer_that_was_chosen_twice_is_one_example():
 @pytest.mark.parametrize("trainer", ["tree", "trl"])
 def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_path, trainer):
     tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, seed=0))
+    model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0))
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     settings = small_settings(trainer=trainer, epochs=2, learning_rate=1e-2)

@@ -86,11 +86,11 @@ def test_similarity_by_hand():
     assert metrics.similarity(padded, truth) < metrics.similarity(truth, truth)
 
 
-def test_what_each_competency_earns():
+def test_which_competencies_pair_and_what_they_earn():
     truth = profile(("a b", "does it well"), ("c d", "knows it"))
     found = profile(("c d", "knows it"), ("a x", "does it well"), ("q r", "knows it"), ("c d", "knows it"))
     # The second shares half of its name and its whole description; the last finds its match taken.
-    assert metrics.earnings(found, truth) == pytest.approx([1.0, 0.75, 0.0, 0.0])
+    assert metrics.pairs(found, truth) == [(0, 1, pytest.approx(1.0)), (1, 0, pytest.approx(0.75))]
 
 
 def test_diversity_figures():
