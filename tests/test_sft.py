@@ -1,4 +1,6 @@
 """Supervised tuning: the loss is on the answer alone, prompt and answer meet as they will when generating, and bases may be quantised."""
+import copy
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -68,6 +70,19 @@ def test_the_loss_is_that_of_the_answer_alone(tiny, tmp_path):
         expected = pretrain.completion_loss(model, pairs).item()  # our own cross-entropy over the answers' tokens
     _, curve = sft.train(model, tokenizer, examples, tuning(), tmp_path)
     assert curve == [{"step": 1, "loss": pytest.approx(expected, rel=1e-3)}]
+
+
+def test_scoring_answers_alone_changes_no_weight(tiny, tmp_path, monkeypatch):
+    model, tokenizer = tiny
+    tuned = []
+    for name, scored in (("answers", sft.patch), ("everything", lambda *_, **__: nullcontext())):
+        monkeypatch.setattr(sft, "patch", scored)
+        mine = copy.deepcopy(model)
+        sft.train(mine, tokenizer, rows(tokenizer, 6), tuning(method="full"), tmp_path / name)
+        tuned.append(mine.state_dict())
+    assert any(not torch.equal(value, tuned[0][name]) for name, value in model.state_dict().items())
+    for name, value in tuned[0].items():
+        torch.testing.assert_close(value, tuned[1][name], rtol=1e-4, atol=1e-6)
 
 
 def test_too_long_examples_are_set_apart_not_cut(tiny):
