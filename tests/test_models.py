@@ -1,5 +1,6 @@
 """The embedded models, sampling from them, and prompts."""
 import json
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -39,7 +40,6 @@ def test_the_world_is_large_and_its_truth_is_in_the_text():
 
 
 def test_spoiled_profiles_have_the_faults_asked_for():
-    import random
     rows = world.author("a", 1, world.seen_domains())
     none = dict.fromkeys(("vague", "missing", "distractor", "invented", "domain", "padded", "repeated"), 0.0)
     assert world.spoil(rows, random.Random(0), none) == world.truth(rows)
@@ -238,11 +238,23 @@ def test_a_judge_says_what_the_score_is_made_of():
 
 
 @pytest.mark.parametrize("index", range(20))
-def test_a_lesson_in_judging_names_the_profile_nearer_to_the_judge_s_own(index):
+def test_a_lesson_in_judging_ends_with_the_verdict_that_its_scores_make(index):
     chat, reply, winner = lessons.comparison("test", index, world.seen_domains(), 0)
     scores = [int(text) for text in reply.splitlines()[-2].split(": ")[-1].split(" against ")]
     assert verdicts.WINNERS[winner] == verdicts.read(reply) == (scores[0] > scores[1]) - (scores[0] < scores[1])
     assert "<reference>" in chat[1]["content"]
+
+
+def test_the_scores_of_a_review_are_the_similarity_in_quarters_of_a_competency():
+    errors, rng = [], random.Random(0)
+    for index in range(200):
+        rows = world.author(f"reviewed-{index}", 1, world.seen_domains())
+        rival, own = world.rival(rows, rng), world.truth(rows)
+        if rival["competencies"]:
+            lines, score = lessons.review(1, profiles.render(rival), own)
+            assert len(lines) == 1 + len(own["competencies"]) and lines[-1].endswith(f": {score}")
+            errors.append(abs(score / 100 - metrics.similarity(rival, own)))
+    assert len(errors) > 150 and max(errors) < 0.1 and sum(errors) / len(errors) < 0.02
 
 
 def test_training_from_scratch_is_repeatable_and_saves_a_loadable_model(tmp_path):

@@ -81,6 +81,13 @@ def test_untrusted_text_is_escaped():
     assert "<script" not in body + table_html([{"x": evil}], evil) and headings == [(1, "t", "T")]
 
 
+def test_long_tables_are_folded_under_their_caption():
+    def shown(rows):
+        return report.output_html({"data": {"text/html": report.table_html([{"a": i} for i in range(rows)], "Cases & more.")}})
+    assert "<details>" not in shown(report.LONG)
+    assert shown(report.LONG + 1).startswith(f"<details><summary>Cases &amp; more. {report.LONG + 1} rows.</summary>")
+
+
 def test_equal_headings_get_different_anchors_and_formulas_become_mathml():
     body, headings = report.notebook_html({"cells": [{"cell_type": "markdown", "source": "# A\n\n## B\n\n$x^2$\n\n## B"}]})
     assert [anchor for _, anchor, _ in headings] == ["a", "b", "b-2"] and "<math" in body
