@@ -25,7 +25,7 @@ repro: env  ## rebuild what is out of date, from abstracts to the report
 	@echo "The report: $(CURDIR)/reports/index.html"
 
 test: env  ## run all tests, a smoke run of the whole pipeline included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lab: env  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks

@@ -11,6 +11,11 @@ from lib import models
 from lib.settings import ROOT
 
 torch.set_num_threads(1)
+LONGEST = ["test_pipeline.py", "test_own_files.py", "test_launch.py"]  # these first, so that no core idles at the end
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
