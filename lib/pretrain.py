@@ -248,7 +248,8 @@ def training_key(embedded, recipe):
     """A digest of what decides the weights of one role: its recipe, the tokenizer's, and the code of the lessons and of the training."""
     code = [lessons, world, profiles, prompts, verdicts, train_role, new_model, wire_induction, completion_loss, build_tokenizer,
             world_tokenizer, metrics.similarity, metrics.pairs, metrics.word_f1]
-    return digest([recipe.model_dump(), embedded.tokenizer_authors, embedded.tokenizer_pieces, torch.__version__.split("+")[0],
+    unused = set() if recipe.own_steps else {"faults"}
+    return digest([recipe.model_dump(exclude=unused), embedded.tokenizer_authors, embedded.tokenizer_pieces, torch.__version__.split("+")[0],
                    world.lexicon(), *map(inspect.getsource, code)])
 
 

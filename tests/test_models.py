@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicLayer
 
 from lib import evaluation, judges, lessons, metrics, models, pretrain, profiles, prompts, sampling, stats, verdicts, world
 from lib.records import DataError, Journal
-from lib.settings import ROOT
+from lib.settings import ROOT, load
 
 ROLES = ("base", "larger", "label_judge", "evaluation_judge")
 DIRECTORY = ROOT / "data/models/embedded"
@@ -54,6 +54,16 @@ def test_committed_models_are_ordinary_directories(role):
     tokenizer = AutoTokenizer.from_pretrained(DIRECTORY / role)
     assert model.config.model_type == "llama" and tokenizer.chat_template
     assert len(tokenizer) == model.config.vocab_size
+
+
+def test_a_model_is_trained_again_where_what_decides_its_weights_has_changed():
+    embedded = load("embedded")[1].embedded
+    keys = {role: pretrain.training_key(embedded, recipe) for role, recipe in embedded.roles.items()}
+    assert {role: pretrain.known_key(DIRECTORY, role) for role in ROLES} == keys, "the committed models are what the settings make"
+    for role, recipe in embedded.roles.items():
+        assert pretrain.training_key(embedded, recipe.model_copy(update={"seed": 99})) != keys[role]
+        other = recipe.model_copy(update={"faults": recipe.faults.model_copy(update={"missing": 0.5})})
+        assert (pretrain.training_key(embedded, other) != keys[role]) == (recipe.own_steps > 0), "no steps on faults, no part of theirs"
 
 
 def test_committed_models_are_small():
