@@ -268,8 +268,7 @@ def test_the_scores_of_a_review_are_the_similarity_in_quarters_of_a_competency()
 
 
 def test_training_from_scratch_is_repeatable_and_saves_a_loadable_model(tmp_path):
-    from lib import settings as settings_module
-    embedded = settings_module.load("smoke")[1].embedded
+    embedded = load("smoke")[1].embedded
     tokenizer = pretrain.world_tokenizer(embedded)
     for name in "ab":
         pretrain.train_role("base", embedded.roles["base"], tokenizer, tmp_path / name)

@@ -10,10 +10,10 @@ def test_bad_rows_and_foreign_text_still_give_a_report(tmp_path):
     lines = [json.dumps({"id": i, "text": f"Wir untersuchen Stahlbrücken Nummer {i} im Winter und berichten über Risse. " * 3}) for i in range(14)]
     (project / "data/raw/mine.jsonl").write_text("\n".join([*lines, "not json", '{"text": ""}']) + "\n")
     params = project / "params.yaml"
-    head, smoke_profile = params.read_text().split("  # The same code in about two minutes")
+    before, smoke_profile = params.read_text().split("\n  smoke:\n")
     for old, new in (("data: {<<: *data,", "data: {<<: *data, source: files, group_size: 2,"), ("train: true", "train: false")):
         smoke_profile = smoke_profile.replace(old, new, 1)
-    params.write_text(head + "  # The same code in about two minutes" + smoke_profile)
+    params.write_text(f"{before}\n  smoke:\n{smoke_profile}")
     run(project, "dvc", "repro", "04_evaluation", "05_expert_review", "07_generalisation", "10_comparison")  # all that these files have a part in
     run(project, "lib.report")
     metrics = json.loads((project / "reports/metrics/01_data_synthesis.json").read_text())
