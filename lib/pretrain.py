@@ -4,10 +4,10 @@ Plain training on noisy profiles does not teach such a model to copy names from 
 warm-up (repeat a random sequence) and a curriculum (clean profiles first, the model's own quality of profiles or the judging of
 rivals after).
 """
-import inspect
 import shutil
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
 from multiprocessing import get_context
 
 import torch
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lib import lessons, metrics, profiles, prompts, stats, verdicts, world
+from lib import lessons, profiles, prompts, stats, verdicts, world
 from lib.models import encode_chats
 from lib.records import digest, read_json, write_json
 from lib.sampling import complete_all
@@ -25,6 +25,10 @@ ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}")
+
+
+PROCEDURE = 1  # of training: how `train_role` starts, steps and ends; a change that changes weights takes the next number
+SAMPLED = 4  # batches of each stage that tell one curriculum from another
 
 
 def build_tokenizer(texts, pieces=640):
@@ -146,6 +150,23 @@ def completion_loss(model, batch):
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[scored[:, 1:]]), ids[:, 1:][scored[:, 1:]])
 
 
+def curriculum(role, recipe, tokenizer):
+    """What one model learns from, stage by stage: [(name, steps, endless batches of (prompt ids, completion ids) pairs)]."""
+    domains, generator = world.seen_domains(), torch.Generator().manual_seed(recipe.seed)
+
+    def stream(make, key, *options):
+        return lessons.batches(lambda start, count: make(
+            tokenizer, f"{role}-{key}", start, count, domains, recipe.invented, *options), recipe.batch)
+
+    clean = stream(lessons.examples, "clean")
+    return [
+        ("induction", recipe.induction_steps, iter(lambda: lessons.repeats(tokenizer, 16, generator), None)),
+        ("clean profiles", recipe.clean_steps, clean),
+        ("own quality", recipe.own_steps, stream(lessons.examples, "own", recipe.faults.model_dump())),
+        ("judging", recipe.judging_steps, lessons.mixed(stream(lessons.comparisons, "judging"), clean)),
+    ]
+
+
 def train_role(role, recipe, tokenizer, directory):
     """Train one model from scratch, save it as a Hugging Face directory and return its learning curve.
 
@@ -155,21 +176,9 @@ def train_role(role, recipe, tokenizer, directory):
     """
     torch.set_num_threads(1)
     model = new_model(tokenizer, recipe)
-    domains, (_, held_out) = world.seen_domains(), world.lexicon()
+    _, held_out = world.lexicon()
     probe = lessons.examples(tokenizer, "probe", 0, 32, list(held_out), 0)
-    generator = torch.Generator().manual_seed(recipe.seed)
-
-    def stream(make, key, *options):
-        return lessons.batches(lambda start, count: make(
-            tokenizer, f"{role}-{key}", start, count, domains, recipe.invented, *options), recipe.batch)
-
-    clean = stream(lessons.examples, "clean")
-    stages = [
-        ("induction", recipe.induction_steps, iter(lambda: lessons.repeats(tokenizer, 16, generator), None)),
-        ("clean profiles", recipe.clean_steps, clean),
-        ("own quality", recipe.own_steps, stream(lessons.examples, "own", recipe.faults.model_dump())),
-        ("judging", recipe.judging_steps, lessons.mixed(stream(lessons.comparisons, "judging"), clean)),
-    ]
+    stages = curriculum(role, recipe, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     total = sum(steps for _, steps, _ in stages)
     curve, recent, step = [], [], 0
@@ -223,7 +232,7 @@ def train_all(embedded, work, destination):
     has finished in `work`.
     """
     tokenizers = {judging: world_tokenizer(embedded, judging) for judging in (False, True)}
-    keys = {role: training_key(embedded, recipe) for role, recipe in embedded.roles.items()}
+    keys = {role: training_key(role, recipe, tokenizers[recipe.judging_steps > 0]) for role, recipe in embedded.roles.items()}
     stale = [role for role, key in keys.items() if known_key(destination, role) != key]
     todo = [role for role in stale if known_key(work, role) != keys[role]]
     # The longest first, so that no core idles at the end.
@@ -244,13 +253,16 @@ def training_file(folder, role):
     return folder / "training" / f"{role}.json"
 
 
-def training_key(embedded, recipe):
-    """A digest of what decides the weights of one role: its recipe, the tokenizer's, and the code of the lessons and of the training."""
-    code = [lessons, world, profiles, prompts, verdicts, train_role, new_model, wire_induction, completion_loss, build_tokenizer,
-            world_tokenizer, metrics.similarity, metrics.pairs, metrics.word_f1]
+def training_key(role, recipe, tokenizer):
+    """A digest of what decides the weights of one role: its recipe, its tokenizer, and the first batches of each stage of its curriculum.
+
+    It speaks of what the model reads and not of how the code is written, so code may move. PROCEDURE stands for the training itself;
+    a test holds the first steps of that against the committed curves.
+    """
     unused = set() if recipe.own_steps else {"faults"}
-    return digest([recipe.model_dump(exclude=unused), embedded.tokenizer_authors, embedded.tokenizer_pieces, torch.__version__.split("+")[0],
-                   world.lexicon(), *map(inspect.getsource, code)])
+    read = [list(islice(batches, SAMPLED)) for _, steps, batches in curriculum(role, recipe, tokenizer) if steps]
+    return digest([recipe.model_dump(exclude=unused), tokenizer.get_vocab(), tokenizer.chat_template, read, PROCEDURE,
+                   torch.__version__.split("+")[0]])
 
 
 def known_key(folder, role):
