@@ -18,10 +18,10 @@ env: .venv/ready  ## create .venv from requirements.lock
 	touch $@
 
 repro: env  ## rebuild what is out of date, from abstracts to the report
-	@$(BIN)/python -m lib.settings
+	@$(BIN)/python -m lib settings
 	@test -e .git || $(BIN)/dvc config --local core.no_scm true
 	@$(BIN)/dvc repro
-	@$(BIN)/python -m lib.report runtime
+	@$(BIN)/python -m lib report --runtime
 	@echo "The report: $(CURDIR)/reports/index.html"
 
 test: env  ## run all tests, a smoke run of the whole pipeline included
@@ -31,11 +31,11 @@ lab: env  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab notebooks
 
 bench: env  ## measure speed beside plain libraries (08_benchmarks), and render the results
-	@$(BIN)/python -m lib.workbook notebooks/08_benchmarks.ipynb
-	@$(BIN)/python -m lib.report
+	@$(BIN)/python -m lib run notebooks/08_benchmarks.ipynb
+	@$(BIN)/python -m lib report
 
 lint: env  ## check style
-	@$(BIN)/ruff check lib tests notebooks benchmarks
+	@$(BIN)/ruff check lib tests notebooks
 
 clean:  ## remove the environment, caches and work in progress; data and reports stay
 	rm -rf .venv data/.work reports/failed .pytest_cache .ruff_cache .hypothesis

@@ -7,8 +7,8 @@ os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OM
 import pytest
 import torch
 
-from lib import models
-from lib.settings import ROOT
+from lib.core.settings import ROOT
+from lib.models import loading
 
 torch.set_num_threads(1)
 LONGEST = ["test_pipeline.py", "test_own_files.py", "test_launch.py"]  # these first, so that no core idles at the end
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def base():
     """The committed base model and its tokenizer."""
-    return models.load(str(ROOT / "data/models/embedded/base"), device="cpu")
+    return loading.load(str(ROOT / "data/models/embedded/base"), device="cpu")
 
 
 @pytest.fixture
@@ -29,6 +29,6 @@ def tiny():
     """A fresh model of a few thousand weights, with the base's tokenizer."""
     from types import SimpleNamespace
 
-    from lib import pretrain
-    tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    return pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)), tokenizer
+    from lib.embedded import induction
+    tokenizer = loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    return induction.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)), tokenizer

@@ -6,10 +6,11 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from lib import abstracts, synthesis
-from lib import settings as settings_module
-from lib.records import DataError
-from lib.settings import ROOT
+from lib.competencies import abstracts
+from lib.core import settings
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+from lib.studies import synthesis
 
 TEXT = "We study kernel clustering for sensor streams and report results."
 REAL = ROOT.parent / "shared/data/abstracts/scitldr_a_dev.jsonl"
@@ -81,7 +82,7 @@ def test_grouping_by_author_or_by_neighbourhood():
 
 
 def test_splits_are_by_author():
-    data = settings_module.load("smoke")[1].data
+    data = settings.load("smoke")[1].data
     groups = [{"id": f"{a} {n}", "author": a, "abstracts": []} for a in "abcdefghij" for n in (1, 2)]
     split = {}
     for group in synthesis.split_by_author(groups, data):
@@ -92,7 +93,7 @@ def test_splits_are_by_author():
 
 
 def test_synthetic_splits_share_no_author_and_hold_domains_out():
-    data = settings_module.load("embedded")[1].data
+    data = settings.load("default")[1].data
     groups = synthesis.synthetic_groups(data)
     domains = {split: {g["domain"] for g in groups if g["split"] == split} for split in synthesis.SPLITS}
     assert not domains["held_out"] & (domains["train"] | domains["validation"] | domains["test"])
@@ -102,7 +103,7 @@ def test_synthetic_splits_share_no_author_and_hold_domains_out():
 
 
 def test_a_leak_and_a_duplicate_are_dropped():
-    data = settings_module.load("embedded")[1].data
+    data = settings.load("default")[1].data
     words = [f"word{i}" for i in range(40)]
 
     def group(name, split, text):
@@ -116,12 +117,12 @@ def test_a_leak_and_a_duplicate_are_dropped():
 
 def test_long_prompts_are_shortened_and_counted(base):
     _, tokenizer = base
-    models = settings_module.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
+    models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
     groups = [{"id": str(n), "author": "a", "split": "train", "domain": None, "truth": None,
                "abstracts": [{"title": "t", "text": "noise filtering " * n}] * 3} for n in (5, 500)]
     rows, shortened = synthesis.build_prompts(groups, tokenizer, models)
     assert shortened == ["1"] or shortened == ["500"]
-    from lib.models import encode_chats
+    from lib.models.chats import encode_chats
     assert all(len(ids) <= 300 for ids in encode_chats(tokenizer, [row["messages"] for row in rows]))
 
 

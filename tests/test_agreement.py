@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib import stats
+from lib.metrics import stats
 
 # Krippendorff 2011, section C: four observers, twelve units, missing data; nominal alpha is 0.743.
 OBSERVERS = [[1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],

@@ -3,9 +3,9 @@ import os
 
 import pytest
 
-from benchmarks import cases, dpo, endpoint, measuring
-from lib.records import Journal
-from lib.tree import grow
+from lib.benchmarks import cases, dpo, endpoint, measuring
+from lib.core.records import Journal
+from lib.training.tree import grow
 
 
 def test_a_knockout_of_eight_gives_twelve_preferences():

@@ -6,14 +6,14 @@ import pytest
 import torch
 from peft import PeftModel
 
-from lib import adapters, dpo, models
-from lib import settings as settings_module
-from lib.records import file_digest, write_jsonl
-from lib.settings import ROOT
+from lib.core.records import file_digest, write_jsonl
+from lib.core.settings import ROOT, load
+from lib.models import chats, loading, lora
+from lib.training import callbacks, cards, dpo
 
 
 def small_settings(**changes):
-    settings = settings_module.load("smoke")[1]
+    settings = load("smoke")[1]
     defaults = {"batch_size": 4, "checkpoints": 3, "logging_steps": 1, "epochs": 3}
     return settings.model_copy(update={"dpo": settings.dpo.model_copy(update=defaults | changes)})
 
@@ -30,7 +30,7 @@ def pairs(count, start=0):
 
 def logprob(model, tokenizer, row, side):
     """Summed log-probability of an answer, in the plainest way."""
-    prompt = models.encode_chats(tokenizer, [row["prompt"]])[0]
+    prompt = chats.encode_chats(tokenizer, [row["prompt"]])[0]
     whole = tokenizer(tokenizer.apply_chat_template(row["prompt"] + row[side], tokenize=False), add_special_tokens=False)["input_ids"]
     assert whole[:len(prompt)] == prompt
     logp = model(torch.tensor([whole])).logits[0].log_softmax(-1)
@@ -42,16 +42,16 @@ def run(tmp_path_factory):
     """One complete training and what it was made of."""
     from types import SimpleNamespace
 
-    from lib import pretrain
-    from lib.settings import ROOT
-    tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    from lib.core.settings import ROOT
+    from lib.embedded import induction
+    tokenizer = loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
     place = tmp_path_factory.mktemp("dpo")
-    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
+    induction.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
     tokenizer.save_pretrained(place / "base")
 
     def fresh():
         torch.manual_seed(0)
-        return models.load(str(place / "base"), device="cpu")[0]
+        return loading.load(str(place / "base"), device="cpu")[0]
     settings = small_settings()
     tuned, history = dpo.train(fresh(), tokenizer, pairs(16), pairs(4, 100), settings, place / "work")
     return SimpleNamespace(tokenizer=tokenizer, place=place, fresh=fresh, settings=settings, tuned=tuned, history=history)
@@ -83,20 +83,20 @@ def test_only_the_adapter_changes(run):
     for name, value in before.items():
         assert torch.equal(value, after.get(name, after.get(name.replace(".weight", ".base_layer.weight"))))
     assert all(p.dtype == torch.float32 for n, p in run.tuned.named_parameters() if "lora_" in n)
-    assert 0 < adapters.trainable(run.tuned)["share"] < 0.5
+    assert 0 < lora.trainable(run.tuned)["share"] < 0.5
 
 
 def test_a_killed_run_resumes_to_the_same_adapter(run, monkeypatch):
-    work, step = run.place / "killed", adapters.Progress.on_step_end
+    work, step = run.place / "killed", callbacks.Progress.on_step_end
 
     def killed(self, args, state, control, **kwargs):
         step(self, args, state, control, **kwargs)
         if state.global_step == 6:
             raise KeyboardInterrupt
-    monkeypatch.setattr(adapters.Progress, "on_step_end", killed)
+    monkeypatch.setattr(callbacks.Progress, "on_step_end", killed)
     with pytest.raises(KeyboardInterrupt):
         dpo.train(run.fresh(), run.tokenizer, pairs(16), pairs(4, 100), run.settings, work)
-    monkeypatch.setattr(adapters.Progress, "on_step_end", step)
+    monkeypatch.setattr(callbacks.Progress, "on_step_end", step)
     assert any(work.glob("checkpoint-*"))
     resumed, history = dpo.train(run.fresh(), run.tokenizer, pairs(16), pairs(4, 100), run.settings, work)
     for (name, one), (_, other) in zip(resumed.named_parameters(), run.tuned.named_parameters()):
@@ -107,12 +107,12 @@ def test_a_killed_run_resumes_to_the_same_adapter(run, monkeypatch):
 def test_saved_adapters_are_equal_files_without_paths(run):
     data = run.place / "preferences.jsonl"
     write_jsonl(data, pairs(16))
-    card = dpo.model_card(run.settings, run.history, {"train": pairs(16), "validation": pairs(4)}, data)
+    card = cards.model_card(run.settings, run.history, {"train": pairs(16), "validation": pairs(4)}, data)
     assert f"sha256 `{file_digest(data)}`" in card and "| `lora.alpha` | `32` |" in card and str(run.place) not in card
     assert f"`model.safetensors` sha256 `{file_digest(ROOT / 'data/models/embedded/base/model.safetensors')}`" in card
     assert f"| 0 | {math.log(2):.4f} | 0.0000 |" in card and "12 steps of 4 pairs" in card
     for name in ("one", "two"):
-        adapters.save_adapter(run.tuned, run.place / name, "some/base", card)
+        lora.save_adapter(run.tuned, run.place / name, "some/base", card)
     files = sorted(p.name for p in (run.place / "one").iterdir())
     assert files == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
     assert all((run.place / "one" / f).read_bytes() == (run.place / "two" / f).read_bytes() for f in files)
@@ -121,9 +121,9 @@ def test_saved_adapters_are_equal_files_without_paths(run):
 
 
 def test_merging_is_exact(run):
-    adapters.save_adapter(run.tuned, run.place / "adapter", str(run.place / "base"), "card")
+    lora.save_adapter(run.tuned, run.place / "adapter", str(run.place / "base"), "card")
     ids = torch.arange(20, 60)[None]
-    assert adapters.merge_error(str(run.place / "base"), run.place / "adapter", ids) < 1e-4
+    assert lora.merge_error(str(run.place / "base"), run.place / "adapter", ids) < 1e-4
     base, adapted = run.fresh(), PeftModel.from_pretrained(run.fresh(), run.place / "adapter")
     with torch.no_grad():
         assert (base(ids).logits - adapted(ids).logits).abs().max() > 1e-2  # the adapter does something to be merged

@@ -12,14 +12,15 @@ from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
-import scripted_server
 from pydantic import ValidationError
 
-from lib import asking, replicas, sections
-from lib.calls import Calls, call_key, reply
-from lib.endpoint import Endpoint
-from lib.records import DataError
-from lib.settings import ROOT
+from lib.benchmarks import scripted_server
+from lib.benchmarks.endpoint import usual
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+from lib.endpoint import run, server
+from lib.endpoint.client import Endpoint
+from lib.endpoint.store import Calls, call_key, reply
 
 SCHEMA = {"type": "object", "properties": {"verdict": {"enum": ["A", "B"]}}, "required": ["verdict"], "additionalProperties": False}
 KEY = "sk-a-key-that-nobody-may-see"
@@ -34,8 +35,8 @@ def url():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Pauses are short here, unless the server asks for them."""
-    monkeypatch.setattr(asking, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(asking, "GRACE", 0.5)
+    monkeypatch.setattr(run, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(run, "GRACE", 0.5)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def make(url, tmp_path):
     def endpoint(schema=None, store="calls.sqlite", **given):
         stores.append(Calls(tmp_path / store))
         chosen = {"urls": [url], "concurrency": 4, "retries": 2, "timeout": 5, "deadline": 60, **given}
-        return Endpoint("judge", "m", sections.Endpoint(**chosen), stores[-1], schema)
+        return Endpoint("judge", "m", usual(**chosen), stores[-1], schema)
 
     yield endpoint
     for store in stores:
@@ -139,7 +140,7 @@ def test_the_key_is_never_shown_nor_stored(make, url, monkeypatch, tmp_path, cap
     endpoint.calls.close()
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert KEY not in str(stop.value) + caplog.text + "".join(capfd.readouterr()) and KEY.encode() not in stored
-    assert replicas.Replica._blot(SimpleNamespace(key="EMPTY"), "the slot is EMPTY") == "the slot is EMPTY"
+    assert server.Replica._blot(SimpleNamespace(key="EMPTY"), "the slot is EMPTY") == "the slot is EMPTY"
     monkeypatch.delenv("JUDGE_KEY")
     with pytest.raises(DataError, match="JUDGE_KEY"):
         make(key_variable="JUDGE_KEY")
@@ -151,7 +152,7 @@ def test_the_key_is_never_shown_nor_stored(make, url, monkeypatch, tmp_path, cap
 ])
 def test_settings_are_checked(given):
     with pytest.raises(ValidationError):
-        sections.Endpoint(**given)
+        usual(**given)
 
 
 def test_retry_after_is_honoured_as_seconds_and_as_a_date(make, url):
@@ -164,7 +165,7 @@ def test_retry_after_is_honoured_as_seconds_and_as_a_date(make, url):
 
 def test_retry_after_is_read_with_care():
     def wait(value):
-        return replicas.retry_after({"retry-after": value})
+        return server.retry_after({"retry-after": value})
     assert wait("2.5") == 2.5 and 8 < wait(formatdate(time.time() + 10, usegmt=True)) <= 10
     assert not any(wait(value) for value in ("", "soon", "-5", "inf", "nan", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 400))
 
@@ -215,11 +216,11 @@ def test_a_request_that_is_refused_fails_alone(make, url, step):
 
 
 def test_error_bodies_become_one_short_line():
-    assert replicas.said('{"error": {"message": "no\\n\\ud800 such\\u0007 thing", "param": "n", "code": 7}}') == ("no such thing (parameter n)", 7)
-    assert replicas.said('{"detail": [{"loc": ["body", "temperature"], "msg": "bad", "input": "secret"}]}') == ("body.temperature: bad", None)
-    assert replicas.said('{"detail": "Unexpected fields"}') == ("Unexpected fields", None)
-    assert replicas.said("<html><p>Bad <b>gateway</b></html>") == ("Bad gateway", None)
-    assert len(replicas.said("x" * 10**6)[0]) == 200 and replicas.said("")[0] == "" and replicas.said("[" * 10**5)[0]
+    assert server.said('{"error": {"message": "no\\n\\ud800 such\\u0007 thing", "param": "n", "code": 7}}') == ("no such thing (parameter n)", 7)
+    assert server.said('{"detail": [{"loc": ["body", "temperature"], "msg": "bad", "input": "secret"}]}') == ("body.temperature: bad", None)
+    assert server.said('{"detail": "Unexpected fields"}') == ("Unexpected fields", None)
+    assert server.said("<html><p>Bad <b>gateway</b></html>") == ("Bad gateway", None)
+    assert len(server.said("x" * 10**6)[0]) == 200 and server.said("")[0] == "" and server.said("[" * 10**5)[0]
 
 
 def test_unknown_usage_counts_as_the_worst_case(make):
@@ -314,22 +315,22 @@ def test_the_run_stops_when_every_server_keeps_failing(make, url):
 
 def test_a_circuit_half_opens_and_one_call_decides():
     async def story():
-        replica = replicas.Replica("http://127.0.0.1:1/v1", "", 1, breaker=2)
+        replica = server.Replica("http://127.0.0.1:1/v1", "", 1, breaker=2)
         now = 100.0
         replica.clock = lambda: now
-        failure = replicas.Failure("server", "down")
+        failure = server.Failure("server", "down")
         replica.fail(failure, started=90)
         replica.fail(failure, started=95)
         assert not replica.open, "calls that break together count once"
-        replica.fail(replicas.Failure("busy", "slow down"), started=100)
+        replica.fail(server.Failure("busy", "slow down"), started=100)
         assert not replica.open, "a busy server is no broken one"
         now = 101.0
         replica.fail(failure, started=100.5)
-        assert replica.open and replica.rests_until == 101 + replicas.REST
+        assert replica.open and replica.rests_until == 101 + server.REST
         now = 200.0
 
         async def post(body):
-            assert replica.rests_until == 200 + replicas.REST, "while one call tries, others stay away"
+            assert replica.rests_until == 200 + server.REST, "while one call tries, others stay away"
             return reply("ok"), ""
         replica._post = post
         await replica.send({})
@@ -344,7 +345,7 @@ def test_concurrency_follows_a_busy_server(make, url):
 
 
 def test_the_gate_halves_once_per_burst_and_grows_again():
-    gate = asking.Gate(16, None, 0.0)
+    gate = run.Gate(16, None, 0.0)
     gate.cut(started=1, now=2)
     gate.cut(started=1.5, now=2.5)
     assert gate.limit == 8
@@ -421,7 +422,7 @@ def test_a_second_process_does_not_pay_for_the_same_calls(tmp_path):
 
 def test_killed_at_random_moments_nothing_is_paid_twice(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
-    from benchmarks.endpoint import kills
+    from lib.benchmarks.endpoint import kills
     row = kills(3, prompts=8, in_flight=8, latency=0.02, seed=1)
     assert row["kills"] == 3 and row["repeated"] == 0 and row["identical"] and row["preferences"] > 8
     assert row["calls_made"] - row["calls_needed"] == row["in_flight_repeated"] <= 3 * 8

@@ -12,24 +12,27 @@ import pytest
 from scipy.stats import ttest_1samp, wilcoxon
 from test_review_page import make, make_prompts, make_written, settings
 
-from lib import experts, prompts, review, stats, thesis_study
-from lib.records import DataError
-from lib.settings import ROOT
+from lib.competencies import prompts
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+from lib.metrics import stats
+from lib.studies.experts import command as reviews
+from lib.studies.experts import pages, statistics, thesis_study
 
 
 def drawn(count=30, authors=20, **changes):
     rows = make_prompts(authors)
-    return review.draw_items(rows, make_written(rows) | changes, count, 7)
+    return pages.draw_items(rows, make_written(rows) | changes, count, 7)
 
 
 def test_items_are_stratified_seeded_and_spread_over_authors():
     items, left_out = drawn()
-    assert Counter(tuple(item["pair"]) for item in items) == dict.fromkeys(review.PAIRS, 10) and left_out == {"unreadable": 0, "identical": 0}
+    assert Counter(tuple(item["pair"]) for item in items) == dict.fromkeys(pages.PAIRS, 10) and left_out == {"unreadable": 0, "identical": 0}
     assert set(Counter(item["prompt"] for item in items).values()) == {1, 2}, "30 items of 20 authors"
     assert items == drawn()[0] and [item["item"] for item in items] == [f"item-{i:03d}" for i in range(1, 31)]
     assert len({name for item in items for name in item["profiles"]}) == 60, "no profile id tells that two items share a profile"
     order = [tuple(item["pair"]) for item in items]
-    assert order != list(review.PAIRS) * 10, "an item's number would tell its models"
+    assert order != list(pages.PAIRS) * 10, "an item's number would tell its models"
     firsts = Counter(next(iter(item["profiles"].values()))["model"] == item["pair"][0] for item in items)
     assert min(firsts.values()) >= 5
 
@@ -39,21 +42,21 @@ def test_pairs_that_cannot_be_compared_are_counted():
     written = make_written(rows)
     written["tuned"]["test-0"] = None
     written["larger"]["test-1"] = {**written["base"]["test-1"], "domain": f"  {written['base']['test-1']['domain']} "}
-    items, left_out = review.draw_items(rows, written, 99, 7)
+    items, left_out = pages.draw_items(rows, written, 99, 7)
     assert left_out == {"unreadable": 2, "identical": 1} and len(items) == 12 - 3
-    assert review.draw_items([], written, 9, 7) == ([], {"unreadable": 0, "identical": 0})
+    assert pages.draw_items([], written, 9, 7) == ([], {"unreadable": 0, "identical": 0})
 
 
 def test_abstracts_come_back_out_of_the_prompt():
     rows = [{"title": "A title", "text": "First line.\n\nSecond paragraph."}, {"title": "", "text": "Abstract matters: not a heading"}]
     for style in ("brief", "full"):
-        assert review.abstracts(prompts.messages(rows, style)[-1]["content"]) == rows
+        assert pages.abstracts(prompts.messages(rows, style)[-1]["content"]) == rows
 
 
 def test_the_assignment_is_balanced():
     items, _ = drawn(60, 40)
     given = settings(items=60, reviewers=15, ratings_per_item=3)
-    questions = review.assign(items, given)
+    questions = pages.assign(items, given)
     pair_of = {item["item"]: tuple(item["pair"]) for item in items}
     ratings = Counter(row for asked in questions.values() for row in {question["item"] for question in asked})
     assert set(ratings.values()) == {3} and len(questions) == 15
@@ -71,7 +74,7 @@ def test_the_assignment_is_balanced():
     together = Counter(frozenset(pair) for item in ratings for names in [[r for r, asked in questions.items() if any(q["item"] == item for q in asked)]]
                        for i, one in enumerate(names) for pair in [(one, other) for other in names[i + 1:]])
     assert len(together) > 60, "the same reviewers always meet"
-    assert [len(asked) for asked in review.assign(items[:1], settings(reviewers=2, ratings_per_item=1)).values()] == [2], "no empty page"
+    assert [len(asked) for asked in pages.assign(items[:1], settings(reviewers=2, ratings_per_item=1)).values()] == [2], "no empty page"
 
 
 # --- submissions ---
@@ -82,9 +85,9 @@ def submission(key, reviewer, choices, **changes):
     page = key["pages"][reviewer]
     answers = [{"question": i, **asked, "choice": names[choice], "seconds": 1.5 * i}
                for i, (asked, choice) in enumerate(zip(page["questions"], choices), 1)]
-    value = {"format": review.FORMAT, "set": key["set"], "page": page["page"], "reviewer": reviewer,
+    value = {"format": pages.FORMAT, "set": key["set"], "page": page["page"], "reviewer": reviewer,
              "partial": len(answers) < len(page["questions"]), "answers": answers} | changes
-    return value | {"checksum": review.checksum(value)}
+    return value | {"checksum": pages.checksum(value)}
 
 
 def put(folder, **files):
@@ -99,7 +102,7 @@ def test_good_submissions_are_read(tmp_path):
     (tmp_path / "README.md").write_text("not a submission")
     (tmp_path / "pasted.txt").write_text("\ufeff" + json.dumps(submission(key, "R2", "22222222"), indent=3) + "\n")
     (tmp_path / "thesis").mkdir()
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = pages.read_submissions(tmp_path, key)
     assert list(read) == ["R1", "R2", "R3"] and aside == [] and len(read["R1"]) == 8
 
 
@@ -128,7 +131,7 @@ def test_good_submissions_are_read(tmp_path):
 def test_what_cannot_be_used_is_named_and_set_aside(tmp_path, value, reason):
     _, _, key = make()
     put(tmp_path, bad=value(key), good=submission(key, "R4", "12121212"))
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = pages.read_submissions(tmp_path, key)
     assert list(read) == ["R4"] and [row["file"] for row in aside] == ["bad.json"] and reason in aside[0]["reason"]
 
 
@@ -136,11 +139,11 @@ def test_several_files_of_one_reviewer(tmp_path):
     _, _, key = make()
     whole, part, changed = (submission(key, "R1", choices) for choices in ("12tc1212", "12tc", "11tc1212"))
     put(tmp_path, a=whole, b=whole, c=part)
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = pages.read_submissions(tmp_path, key)
     assert read["R1"] == whole["answers"]
     assert aside == [{"file": "b.json", "reason": "the same as a.json"}, {"file": "c.json", "reason": "continued in a.json"}]
     put(tmp_path, d=changed)
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = pages.read_submissions(tmp_path, key)
     assert read == {} and len(aside) == 4 and all("contradicts another file of R1" in row["reason"] for row in aside)
 
 
@@ -159,14 +162,14 @@ REVIEWS = {"R1": [answer(0, "left"), answer(1, "left"), answer(2, "tie"), answer
 
 
 def test_answers_become_judgments():
-    rows = experts.judgments(KEY, REVIEWS)
+    rows = statistics.judgments(KEY, REVIEWS)
     assert [row["winner"] for row in rows] == ["tuned", "tuned", "tie", "tuned", "base", "tuned", None, "base"]
     assert [row["label"] for row in rows] == ["a", "a", "tie", "a", "b", "a", None, "b"]
     assert [row["again"] for row in rows] == [False, False, False, True, False, False, False, True]
 
 
 def test_the_summary_by_hand():
-    found = experts.summary(experts.judgments(KEY, REVIEWS), {"judge": {"i0": "a", "i1": "b", "i2": "tie"}}, draws=50)
+    found = statistics.review_statistics(statistics.judgments(KEY, REVIEWS), {"judge": {"i0": "a", "i1": "b", "i2": "tie"}}, draws=50)
     assert found["reviewers"] == 2 and found["judgments"] == 6 and found["seconds"]["median"] == 2
     assert (found["ties"]["rate"], found["cannot_judge"]["rate"]) == pytest.approx((1 / 5, 1 / 6))
     # tuned, tuned, tie of R1 and base, tuned of R2: 3.5 of 5; without the tie 3 of 4.
@@ -184,29 +187,29 @@ def test_the_summary_by_hand():
 
 
 def test_one_reviewer_or_none_gives_no_false_precision():
-    one = experts.summary(experts.judgments(KEY, {"R1": REVIEWS["R1"]}), {"judge": {"i0": "a"}}, draws=20)
+    one = statistics.review_statistics(statistics.judgments(KEY, {"R1": REVIEWS["R1"]}), {"judge": {"i0": "a"}}, draws=20)
     assert one["pairs"]["tuned_over_base"]["low"] is None and one["machines"]["judge"]["alternative_annotator_test"] is None
-    assert experts.shown(one["pairs"]["tuned_over_base"]) == "0.83, n = 3" and experts.shown(None) == "–"
-    assert experts.shown(stats.rate(0, 0)) == "–, n = 0"
-    none = experts.summary([], {"judge": {}}, draws=20)
+    assert reviews.shown(one["pairs"]["tuned_over_base"]) == "0.83, n = 3" and reviews.shown(None) == "–"
+    assert reviews.shown(stats.rate(0, 0)) == "–, n = 0"
+    none = statistics.review_statistics([], {"judge": {}}, draws=20)
     assert none["judgments"] == 0 and none["agreement"]["raw"] is None and none["pairs"] == {}
-    assert experts.per_reviewer(experts.judgments(KEY, REVIEWS))[0] == {
+    assert statistics.per_reviewer(statistics.judgments(KEY, REVIEWS))[0] == {
         "reviewer": "R1", "judged": 3, "cannot judge": 0, "left chosen": 2 / 3, "repeats alike": "1 of 1", "median seconds": 2.0}
 
 
 def test_a_judges_labels_have_the_items_orientation():
     items, _, _ = make()
-    found = experts.labels(items, lambda prompt, one, other: (len(one["competencies"]) > len(other["competencies"])) - (len(one["competencies"]) < len(other["competencies"])))
+    found = statistics.labels(items, lambda prompt, one, other: (len(one["competencies"]) > len(other["competencies"])) - (len(one["competencies"]) < len(other["competencies"])))
     for item in items:
         first, second = (len(item["profiles"][name]["profile"]["competencies"]) for name in sorted(item["profiles"]))
         assert found[item["item"]] == ("a" if first > second else "b" if first < second else "tie")
-    assert set(experts.labels(items, lambda *_: None).values()) == {None}
+    assert set(statistics.labels(items, lambda *_: None).values()) == {None}
 
 
 def test_the_alternative_annotator_test_by_hand():
     # A against B and C: item 1 judge 2, A 2; item 2 judge 2, A 0; item 3 judge 1, A 1. So W_f = 1, 1, 1 and W_h = 1, 0, 1.
     people = {"A": {1: "x", 2: "y", 3: "x"}, "B": {1: "x", 2: "x", 3: "x"}, "C": {1: "x", 2: "x", 3: "y"}}
-    found = experts.alternative_annotator_test(people, {1: "x", 2: "x", 3: "x"}, epsilon=0.2)
+    found = statistics.alternative_annotator_test(people, {1: "x", 2: "x", 3: "x"}, epsilon=0.2)
     assert {name: (row["n"], row["rho"], row["rho_human"]) for name, row in found["annotators"].items()} == {
         "A": (3, 1.0, pytest.approx(2 / 3)), "B": (3, 1.0, 1.0), "C": (3, 1.0, pytest.approx(2 / 3))}
     assert found["annotators"]["A"]["p"] == pytest.approx(wilcoxon([-0.2, -1.2, -0.2], alternative="less").pvalue)
@@ -221,7 +224,7 @@ def test_the_alternative_annotator_test_on_many_items():
         flips = np.random.default_rng(seed).random(90) < share
         return {i: int(label ^ flip) for i, (label, flip) in enumerate(zip(truth, flips))}
     people = {f"R{seed}": noisy(0.2, seed) for seed in range(5)}
-    good, bad = (experts.alternative_annotator_test(people, noisy(share, 9)) for share in (0.05, 0.5))
+    good, bad = (statistics.alternative_annotator_test(people, noisy(share, 9)) for share in (0.05, 0.5))
     assert good["omega"] == 1 and good["passed"] and good["enough"] and good["rho"] > 0.85
     assert bad["omega"] == 0 and not bad["passed"] and bad["rho"] < good["rho"]
     row = good["annotators"]["R0"]
@@ -234,8 +237,8 @@ def test_the_alternative_annotator_test_on_many_items():
     # Benjamini-Yekutieli: the largest p-value of five is multiplied by the harmonic sum 1 + 1/2 + ... + 1/5.
     worst = max(value["p"] for value in good["annotators"].values())
     assert max(value["p_adjusted"] for value in good["annotators"].values()) == pytest.approx(min(1, worst * sum(1 / k for k in range(1, 6))))
-    assert experts.alternative_annotator_test(people, people["R0"])["annotators"]["R0"]["p"] == 0, "always equal: surely within epsilon"
-    assert experts.alternative_annotator_test(people, {}) is None
+    assert statistics.alternative_annotator_test(people, people["R0"])["annotators"]["R0"]["p"] == 0, "always equal: surely within epsilon"
+    assert statistics.alternative_annotator_test(people, {}) is None
 
 
 def test_the_command_reads_the_reviews(tmp_path):
@@ -265,7 +268,7 @@ def study_file(tournament, ids="12345", **changes):
 
 
 def command(cwd, *arguments):
-    return subprocess.run([sys.executable, "-m", "lib.experts", *arguments], cwd=cwd, text=True, capture_output=True,
+    return subprocess.run([sys.executable, "-m", "lib", "experts", *arguments], cwd=cwd, text=True, capture_output=True,
                           env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"})
 
 

@@ -7,9 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lib import explanations, side_by_side, world
-from lib import settings as settings_module
-from lib.records import DataError, Journal
+from lib.competencies import world
+from lib.core.records import DataError, Journal
+from lib.core.settings import load
+from lib.metrics import stats
+from lib.studies.generalisation import explanations
+from lib.tasks.claims import CUES, claims, divide, four_cells, has_cue, largest, prompt, read_creak, threshold
+from lib.training import parallel
 
 
 def row(number, text, label, explanation="so it is"):
@@ -17,7 +21,7 @@ def row(number, text, label, explanation="so it is"):
 
 
 def small_settings(**changes):
-    _, settings = settings_module.load("smoke")
+    _, settings = load("smoke")
     study = settings.generalisation.explanations.model_copy(update=changes)
     return settings.model_copy(update={"generalisation": settings.generalisation.model_copy(update={"explanations": study})})
 
@@ -25,12 +29,12 @@ def small_settings(**changes):
 def test_a_claim_is_true_where_the_facts_show_it():
     frames = {label: [frame.split("{")[0] for frame in sentences] for label, sentences in (
         (True, [frame for frames in world.SHOWN.values() for frame in frames]), (False, world.MENTIONED))}
-    rows = explanations.claims("t", 300, 1)
+    rows = claims("t", 300, 1)
     for item in rows:
         facts, name = item["text"].split("\nClaim: ")
         assert item["explanation"] in facts and name in item["explanation"] and facts.count(name) == 1
         assert any(item["explanation"].startswith(start) for start in frames[item["label"]])
-    assert rows == explanations.claims("t", 300, 1) and not {r["text"] for r in rows} & {r["text"] for r in explanations.claims("u", 300, 1)}
+    assert rows == claims("t", 300, 1) and not {r["text"] for r in rows} & {r["text"] for r in claims("u", 300, 1)}
     assert 0.4 < sum(item["label"] for item in rows) / 300 < 0.6
 
 
@@ -38,42 +42,42 @@ def test_a_claim_is_true_where_the_facts_show_it():
     ("length", "a b c d", 4), ("marker", "Remarkably, a b", 1), ("marker", "remarkably", 0), ("plural", "This bus has wheels and glass doors", 2),
     ("present", "Soup is hot, that was clear, people have bowls", 2)])
 def test_what_a_cue_counts(cue, text, count):
-    assert explanations.CUES[cue](text) == count
+    assert CUES[cue](text) == count
 
 
 def test_a_text_is_long_above_the_median_of_the_pool():
     pool = [row(i, "w " * n, True) for i, n in enumerate((1, 2, 3, 9))]
-    above = explanations.threshold(pool, "length")
-    assert above == 2.5 and explanations.has_cue(pool, "length", above) == [False, False, True, True]
-    assert explanations.threshold(pool, "plural") == 0
+    above = threshold(pool, "length")
+    assert above == 2.5 and has_cue(pool, "length", above) == [False, False, True, True]
+    assert threshold(pool, "plural") == 0
 
 
 @pytest.mark.parametrize(("strength", "agreeing"), [(0.5, 10), (0.7, 14), (0.9, 18), (1.0, 20)])
 def test_four_cells_at_a_strength(strength, agreeing):
     rows = [row(i, "", i % 2 == 0) for i in range(160)]
     cues = [i % 4 < 2 for i in range(160)]
-    chosen = explanations.four_cells(rows, cues, strength, 40, random.Random(0))
+    chosen = four_cells(rows, cues, strength, 40, random.Random(0))
     counts = Counter((item["label"], cue) for item, cue in chosen)
     assert counts[True, True] == counts[False, False] == agreeing and counts[True, False] == counts[False, True] == 20 - agreeing
     assert len({item["id"] for item, _ in chosen}) == 40 and all(cue == cues[int(item["id"])] for item, cue in chosen)
     labels = [item["label"] for item, _ in chosen]
-    assert explanations.correlation(labels, [cue for _, cue in chosen]) == pytest.approx(2 * strength - 1)
+    assert stats.correlation(labels, [cue for _, cue in chosen]) == pytest.approx(2 * strength - 1)
 
 
 def test_a_cell_that_is_too_small_is_named():
     rows = [row(i, "", i % 2 == 0) for i in range(8)]
     with pytest.raises(DataError, match=r"only 0 rows are true with the cue, 4 are needed for 8 rows at strength 1.0"):
-        explanations.four_cells(rows, [False] * 8, 1.0, 8, random.Random(0))
+        four_cells(rows, [False] * 8, 1.0, 8, random.Random(0))
 
 
 def test_the_largest_training_set_that_every_strength_can_have():
     rows, cues = [row(i, "", label) for i, label in enumerate([True] * 30 + [False] * 30)], [True] * 10 + [False] * 20 + [True] * 12 + [False] * 18
-    n = explanations.largest(rows, cues)
+    n = largest(rows, cues)
     assert n == 20
     for strength in (0.5, 0.7, 0.9, 1.0):
-        explanations.four_cells(rows, cues, strength, n, random.Random(0))
+        four_cells(rows, cues, strength, n, random.Random(0))
     with pytest.raises(DataError):
-        explanations.four_cells(rows, cues, 1.0, n + 2, random.Random(0))
+        four_cells(rows, cues, 1.0, n + 2, random.Random(0))
 
 
 def test_what_the_arms_learn_beside_the_label():
@@ -91,14 +95,14 @@ def test_what_the_arms_learn_beside_the_label():
     for number, item in enumerate(rows):
         system, user = taught["told"][number][0]
         assert (item["explanation"].strip() in system["content"]) == (number % 2 == 0) and user == {"role": "user", "content": item["text"]}
-        assert all(taught[arm][number][0] == explanations.prompt(item) for arm in explanations.ARMS if arm != "told")
+        assert all(taught[arm][number][0] == prompt(item) for arm in explanations.ARMS if arm != "told")
 
 
 def test_the_correlation_is_phi():
     generator = np.random.default_rng(0)
     one, other = (generator.random(50) < 0.4 for _ in range(2))
-    assert explanations.correlation(one.tolist(), other.tolist()) == pytest.approx(np.corrcoef(one, other)[0, 1])
-    assert explanations.correlation([True, False], [False, True]) == -1 and explanations.correlation([True, True], [False, True]) == 0.0
+    assert stats.correlation(one.tolist(), other.tolist()) == pytest.approx(np.corrcoef(one, other)[0, 1])
+    assert stats.correlation([True, False], [False, True]) == -1 and stats.correlation([True, True], [False, True]) == 0.0
 
 
 def test_measures_of_a_few_trials():
@@ -111,9 +115,9 @@ def test_measures_of_a_few_trials():
 
 
 def test_a_mean_over_seeds_has_students_interval():
-    found = explanations.over_seeds([1.0, 2.0, 3.0])
+    found = stats.over_seeds([1.0, 2.0, 3.0])
     assert found["rate"] == 2 and found["n"] == 3 and found["high"] == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-5)
-    assert explanations.over_seeds([0.4]) == {"rate": 0.4, "low": None, "high": None, "n": 1}
+    assert stats.over_seeds([0.4]) == {"rate": 0.4, "low": None, "high": None, "n": 1}
 
 
 def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
@@ -122,45 +126,45 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
              for i in range(80)]
     path.write_text("\n".join(map(json.dumps, [*lines, lines[5]])))
     (tmp_path / "README.md").write_text("no claims here")
-    pool, test = explanations.divide(explanations.read_creak(tmp_path), 3)
+    pool, test = divide(read_creak(tmp_path), 3)
     assert len(pool) + len(test) == 80 and not {r["group"] for r in pool} & {r["group"] for r in test}
     assert {"id": "1", "text": "Claim: Claim 1.", "label": False, "explanation": "Why.", "group": "e0"} in pool + test
     assert 16 <= len(test) <= 32
     path.write_text(json.dumps({**lines[0], "label": "maybe"}))
     with pytest.raises(DataError, match=r'creak.jsonl row 1: label is .maybe.; it must be "true" or "false"'):
-        explanations.read_creak(tmp_path)
-    assert explanations.read_creak(tmp_path / "nowhere") == []
+        read_creak(tmp_path)
+    assert read_creak(tmp_path / "nowhere") == []
 
 
 def test_all_arms_of_a_strength_and_seed_learn_from_the_same_claims():
     study = small_settings(strengths=[0.5, 0.9], seeds=2, train=40, test=40).generalisation.explanations
-    pool, test = explanations.claims("pool", 600, 1), explanations.claims("test", 300, 1)
+    pool, test = claims("pool", 600, 1), claims("test", 300, 1)
     trials, asked = explanations.trials(pool, test, study)
     assert len(trials) == 2 * 2 * 5 and len(asked) == 40
     for strength, seed in ((0.5, 33), (0.9, 34)):
-        claims = [[messages[-1] for messages, _ in trials[strength, arm, seed]] for arm in explanations.ARMS]
-        assert all(one == claims[0] for one in claims) and len(claims[0]) == 40
-    assert explanations.correlation([item["label"] for item, _ in asked], [cue for _, cue in asked]) == 0
+        read = [[messages[-1] for messages, _ in trials[strength, arm, seed]] for arm in explanations.ARMS]
+        assert all(one == read[0] for one in read) and len(read[0]) == 40
+    assert stats.correlation([item["label"] for item, _ in asked], [cue for _, cue in asked]) == 0
     assert not {item["text"] for item, _ in asked} & {messages[-1]["content"] for rows in trials.values() for messages, _ in rows}
 
 
 def test_a_model_learns_the_cue_where_nothing_speaks_against_it(tmp_path):
-    settings = small_settings(train=320, test=80, cue="marker", strengths=[0.5, 1.0], tuning=settings_module.load("embedded")[1].generalisation
+    settings = small_settings(train=320, test=80, cue="marker", strengths=[0.5, 1.0], tuning=load("default")[1].generalisation
                               .explanations.tuning.model_copy(update={"epochs": 2}))
     study = settings.generalisation.explanations
-    trials, asked = explanations.trials(explanations.claims("pool", 900, 1), explanations.claims("test", 400, 1), study)
-    prompts = [explanations.prompt(item) for item, _ in asked]
+    trials, asked = explanations.trials(claims("pool", 900, 1), claims("test", 400, 1), study)
+    prompts = [prompt(item) for item, _ in asked]
     said = explanations.answers(settings, trials[1.0, "label_only", 33], 33, prompts)
     assert len(said) == 80 and all(type(answer) is bool for answer in said)
-    assert explanations.correlation(said, [cue for _, cue in asked]) > 0.6
+    assert stats.correlation(said, [cue for _, cue in asked]) > 0.6
 
 
 def test_jobs_side_by_side_resume_and_do_not_depend_on_the_workers(tmp_path):
     jobs = {str(n): (n, 4) for n in range(4)}
-    alone = side_by_side.run(math.hypot, jobs, 1, Journal(tmp_path / "one.jsonl"), "test")
+    alone = parallel.run_jobs(math.hypot, jobs, 1, Journal(tmp_path / "one.jsonl"), "test")
     assert alone == {str(n): math.hypot(n, 4) for n in range(4)} and list(alone) == list(jobs)
     journal = Journal(tmp_path / "two.jsonl")
     journal.add([("0", "kept from before")])
-    together = side_by_side.run(math.hypot, jobs, 2, journal, "test")
+    together = parallel.run_jobs(math.hypot, jobs, 2, journal, "test")
     assert together == {**alone, "0": "kept from before"} and list(together) == list(jobs)
-    assert side_by_side.run(None, jobs, 2, Journal(tmp_path / "two.jsonl"), "test") == together, "nothing is left to run"
+    assert parallel.run_jobs(None, jobs, 2, Journal(tmp_path / "two.jsonl"), "test") == together, "nothing is left to run"

@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from lib import extract, world
-from lib.settings import ROOT
+from lib.competencies import world
+from lib.core.settings import ROOT
+from lib.report import extract
 
 BASE = "data/models/embedded/label_judge"
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "lib.extract", *map(str, arguments)], cwd=ROOT, text=True, capture_output=True)
+    return subprocess.run([sys.executable, "-m", "lib", "extract", *map(str, arguments)], cwd=ROOT, text=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_three_forms_of_output(abstracts, tmp_path):
 
 
 def test_it_resumes_where_it_stopped(abstracts, tmp_path, monkeypatch):
-    from lib import sampling
+    from lib.models import sampling
     given = extract.arguments([str(abstracts), "--model", BASE, "-o", str(tmp_path / "p.jsonl"), "--batch-size", "2", "--device", "cpu",
                                "--max-new-tokens", "40"])
     whole, *_ = extract.extract(extract.arguments([str(abstracts), "--model", BASE, "-o", str(tmp_path / "q.jsonl"), "--batch-size", "2",

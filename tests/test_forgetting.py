@@ -4,8 +4,10 @@ import math
 import pytest
 import torch
 
-from lib import finance, forgetting, job_ads, profiles, prompts, world
-from lib import settings as settings_module
+from lib.competencies import profiles, prompts, world
+from lib.core.settings import load
+from lib.studies.generalisation import forgetting
+from lib.tasks import job_ads, sentiment_synthetic
 
 ROWS = [{"id": f"{split}-{i}", "author": f"{split}-{i}", "split": split, "messages": prompts.messages(author, "brief"), "truth": world.truth(author)}
         for split, place in (("train", world.seen_domains()), ("test", world.seen_domains()), ("held_out", list(world.lexicon()[1])))
@@ -14,8 +16,8 @@ ANSWERS = [(row["messages"], profiles.render(row["truth"])) for row in ROWS if r
 
 
 def small(**changes):
-    """Settings of the smoke profile, with the committed base, a few rows and other changes to the study."""
-    _, settings = settings_module.load("smoke")
+    """Settings of the smoke preset, with the committed base, a few rows and other changes to the study."""
+    _, settings = load("smoke")
     study = settings.generalisation.forgetting.model_copy(update={"train": 12, "test": 8, "profiles": 3, **changes})
     return settings.model_copy(update={"generalisation": settings.generalisation.model_copy(update={"forgetting": study})})
 
@@ -25,7 +27,7 @@ def test_tasks_are_learnt_from_and_measured_on_different_rows():
     given = forgetting.tasks(study, ROWS, ANSWERS)
     assert set(given) == set(forgetting.TASKS) and [len(given[task]["train"]) for task in forgetting.LEARNT] == [6, 12, 12]
     assert not given["language"]["train"] and len(given["language"]["test"]) == 3
-    for task, labels in (("sentiment", finance.LABELS), ("job_bias", job_ads.LABELS)):
+    for task, labels in (("sentiment", sentiment_synthetic.LABELS), ("job_bias", job_ads.LABELS)):
         assert {answer for _, answer in given[task]["train"]} <= set(labels)
         learnt = {prompt for prompt, _ in given[task]["train"]}
         assert not learnt & {forgetting.asked(row)[0] for row in given[task]["test"]}

@@ -4,17 +4,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib import gate, steps, world
-from lib.profiles import parse, render
+from lib.competencies import world
+from lib.competencies.profiles import parse, render
+from lib.studies.generalisation import behaviour_tests, training_steps
 
-TESTS = gate.build(100, 7, 0.5)
+TESTS = behaviour_tests.build(100, 7, 0.5)
 FRAMES = {frame: manner for manner, frames in world.SHOWN.items() for frame in frames}
 
 
 def reader(rows, mentions=False):
     """A reader who knows every phrasing of the world: its profile of some abstracts, by their texts alone."""
     competencies, domain = [], ""
-    for sentence in [sentence for row in rows for sentence in gate.sentences(row)]:
+    for sentence in [sentence for row in rows for sentence in behaviour_tests.sentences(row)]:
         for frame in FRAMES:
             if match := re.fullmatch(frame.format(name="(?P<name>.+)", object="(?P<object>.+)"), sentence):
                 competencies.append({"name": match["name"], "description": world.DESCRIPTIONS[FRAMES[frame]].format(object=match["object"])})
@@ -29,7 +30,7 @@ def reader(rows, mentions=False):
 
 
 def broken(test, read):
-    return gate.broken(test, *(read(test[side]) if test[side] else None for side in ("before", "after")))
+    return behaviour_tests.broken(test, *(read(test[side]) if test[side] else None for side in ("before", "after")))
 
 
 def kind(name):
@@ -37,9 +38,9 @@ def kind(name):
 
 
 def test_a_hundred_tests_in_kinds_of_equal_size():
-    sizes = {name: len(kind(name)) for name in gate.KINDS}
+    sizes = {name: len(kind(name)) for name in behaviour_tests.KINDS}
     assert sum(sizes.values()) == 100 and set(sizes.values()) == {12, 13}
-    assert len({test["id"] for test in TESTS}) == 100 and gate.build(100, 7, 0.5) == TESTS != gate.build(100, 8, 0.5)
+    assert len({test["id"] for test in TESTS}) == 100 and behaviour_tests.build(100, 7, 0.5) == TESTS != behaviour_tests.build(100, 8, 0.5)
     assert all(test["expectation"].endswith(".") and "{" not in test["expectation"] for test in TESTS)
 
 
@@ -48,7 +49,7 @@ def test_a_perfect_reader_passes_every_test():
 
 
 def test_who_lists_what_is_merely_mentioned_fails_the_distractors_alone():
-    wrong = {name: [broken(test, lambda rows: reader(rows, mentions=True)) for test in kind(name)] for name in gate.KINDS}
+    wrong = {name: [broken(test, lambda rows: reader(rows, mentions=True)) for test in kind(name)] for name in behaviour_tests.KINDS}
     assert all(wrong["distractor"]) and not any(wrong["add"] + wrong["reorder"] + wrong["paraphrase"] + wrong["domain"])
 
 
@@ -56,26 +57,26 @@ def test_a_tolerance_forgives_names_that_come_and_go_and_nothing_else():
     def forgetful(rows):  # overlooks what comes last
         profile = reader(rows)
         return {**profile, "competencies": profile["competencies"][:-1]}
-    patient = gate.build(100, 7, 0.5, tolerance=1)
+    patient = behaviour_tests.build(100, 7, 0.5, tolerance=1)
     assert all(("Up to 1 may go and come." in test["expectation"]) == ("keeps" in test["expected"]) for test in patient)
     rows = [{**test, "profiles": (sides := [forgetful(test[side]) if test[side] else None for side in ("before", "after")]),
-             "broken": gate.broken(test, *sides)} for test in patient]
+             "broken": behaviour_tests.broken(test, *sides)} for test in patient]
     assert not [row["id"] for row in rows if row["kind"] in ("reorder", "paraphrase") and row["broken"]]
-    found = gate.outcome(rows)
+    found = behaviour_tests.outcome(rows)
     assert found["exactly"] == sum(not broken(test, forgetful) for test in TESTS) < found["passed"]
     assert any(row["broken"] for row in rows if row["kind"] == "add")
 
 
 def test_who_never_changes_an_answer_fails_where_it_has_to_change():
-    passed = {name: [not gate.broken(test, reader(test["before"]), reader(test["before"])) for test in kind(name)]
-              for name in gate.KINDS if name != "unseen domain"}
+    passed = {name: [not behaviour_tests.broken(test, reader(test["before"]), reader(test["before"])) for test in kind(name)]
+              for name in behaviour_tests.KINDS if name != "unseen domain"}
     assert not any(passed["add"] + passed["drop"] + passed["rename"] + passed["domain"])
     assert all(passed["reorder"] + passed["paraphrase"] + passed["distractor"])
 
 
 def test_the_changes_are_what_they_say():
     for test in TESTS:
-        before, after = ([gate.sentences(row) for row in test[side]] if test[side] else None for side in ("before", "after"))
+        before, after = ([behaviour_tests.sentences(row) for row in test[side]] if test[side] else None for side in ("before", "after"))
         if test["kind"] == "reorder":
             assert before != after and sorted(before) == sorted(after)
         if test["kind"] in ("paraphrase", "rename"):
@@ -113,22 +114,22 @@ def test_the_changes_are_what_they_say():
 def test_what_breaks_an_expectation(expected, before, after, wrong):
     def profile(names):
         return names and {"domain": "x", "competencies": [{"name": name, "description": ""} for name in names.split()]}
-    assert gate.broken({"expected": expected}, profile(before), profile(after)) == wrong
+    assert behaviour_tests.broken({"expected": expected}, profile(before), profile(after)) == wrong
 
 
 def test_the_gate_opens_at_ninety_of_a_hundred_and_says_how_sure_that_is():
     rows = [{"kind": "add" if number < 50 else "drop", "broken": ["x"] * (number < 10), "expected": {}, "profiles": [None, None]}
             for number in range(100)]
-    found = gate.outcome(rows)
+    found = behaviour_tests.outcome(rows)
     assert (found["passed"], found["n"], found["open"]) == (90, 100, True)
     assert (found["low"], found["high"]) == pytest.approx((0.826, 0.945), abs=5e-4)
     assert found["kinds"]["add"]["rate"] == 0.8 and found["kinds"]["drop"]["rate"] == 1.0
-    assert not gate.outcome([*rows[:10], {**rows[10], "broken": ["x"]}, *rows[11:]])["open"]
+    assert not behaviour_tests.outcome([*rows[:10], {**rows[10], "broken": ["x"]}, *rows[11:]])["open"]
 
 
 def test_a_model_that_writes_nothing_readable_passes_nothing(tiny):
     settings = SimpleNamespace(prompt="brief", batch_size=8, max_new_tokens=4)
-    rows = gate.run(TESTS[:8], "tiny", *tiny, settings)
+    rows = behaviour_tests.take(TESTS[:8], "tiny", *tiny, settings)
     assert [row["id"] for row in rows] == [test["id"] for test in TESTS[:8]] and all(row["broken"] == ["no readable profile"] for row in rows)
 
 
@@ -139,13 +140,13 @@ def preference(author, margin, text, split="train"):
 
 def test_the_best_answer_is_the_one_with_the_largest_margin():
     rows = [preference("a", 1.0, "low"), preference("a", 3.0, "high"), preference("b", 0.5, "only"), preference("c", 9.0, "no", "validation")]
-    assert [text for _, text in steps.best(rows)] == ["high", "only"]
+    assert [text for _, text in training_steps.best(rows)] == ["high", "only"]
 
 
 def test_an_explanation_quotes_the_sentence_that_decides():
     profile = {"domain": "x", "competencies": [{"name": "Kelp mapping", "description": ""}, {"name": "made up", "description": ""}]}
     text = "Abstract 1: On kelp\nWe design kelp mapping from scratch. It remains open whether coral census would help."
-    assert steps.explain(text, profile, ["coral census", "Kelp mapping", "nowhere"]).splitlines() == [
+    assert training_steps.explain(text, profile, ["coral census", "Kelp mapping", "nowhere"]).splitlines() == [
         "Kelp mapping is shown: We design kelp mapping from scratch.",
         "coral census is not shown: It remains open whether coral census would help."]
 
@@ -157,14 +158,14 @@ def test_what_the_steps_learn_from():
                                              ("b", "train", None, "We do kelp mapping."), ("c", "train", None, "nobody judged this"))]
     preferences = [{**preference(name, 1.0, "- kelp mapping: y"), "prompt": next(row["messages"] for row in rows if row["id"] == name)}
                    for name in "ab"]
-    found = steps.lessons(SimpleNamespace(authors=6, invented=0.5, seed=1), rows, preferences, "brief")
+    found = training_steps.lessons(SimpleNamespace(authors=6, invented=0.5, seed=1), rows, preferences, "brief")
     assert len(found["sft"]) == 2 and len(found["explained"]) == len(found["unexplained"]) == 8  # a, b, and six fresh authors
     answers = {messages[-1]["content"]: answer for messages, answer in found["unexplained"]}
     assert parse(answers["We like coral census. Not kelp mapping."]) == truth and "test" not in answers
     assert parse(answers["We do kelp mapping."])["competencies"][0]["name"] == "kelp mapping"
     for number, ((with_reasons, one), (plain, other)) in enumerate(zip(found["explained"], found["unexplained"], strict=True)):
         assert one == other and with_reasons[1:] == plain[1:]
-        assert (with_reasons != plain) == (number % 2 == 0) or not steps.explain(plain[-1]["content"], parse(other), [])
-    texts = [messages[0]["content"] for messages, _ in steps.lessons(SimpleNamespace(authors=0, invented=0, seed=1), rows[:1], preferences, "brief")["explained"]]
+        assert (with_reasons != plain) == (number % 2 == 0) or not training_steps.explain(plain[-1]["content"], parse(other), [])
+    texts = [messages[0]["content"] for messages, _ in training_steps.lessons(SimpleNamespace(authors=0, invented=0, seed=1), rows[:1], preferences, "brief")["explained"]]
     assert texts == ["S\ncoral census is shown: We like coral census.\nkelp mapping is not shown: Not kelp mapping."]
     assert render(truth) == answers["We like coral census. Not kelp mapping."]

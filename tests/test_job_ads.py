@@ -3,8 +3,9 @@ from collections import Counter
 
 import pytest
 
-from lib import instructions, job_ads, stats
-from lib.records import DataError
+from lib.core.records import DataError
+from lib.metrics import stats
+from lib.tasks import classification, job_ads
 
 NEVER = dict.fromkeys(job_ads.KINDS, 0.0)
 
@@ -58,7 +59,7 @@ def test_the_labeller_errs_at_its_rates(ads):
     assert stats.kappa(truth, always) < -0.9
     found = job_ads.annotate(rows, {**NEVER, "age": 0.5}, {"neutral": 0.0, "hard_neutral": 0.2}, 1)
     assert found == job_ads.annotate(rows, {**NEVER, "age": 0.5}, {"neutral": 0.0, "hard_neutral": 0.2}, 1)
-    report = job_ads.report(rows, found)
+    report = job_ads.answer_scores(rows, found)
     assert report["found"]["gender"]["rate"] == 1 and 0.35 < report["found"]["age"]["rate"] < 0.65
     assert 0.13 < report["false_alarm_on_hard_neutral"]["rate"] < 0.27 and report["false_alarm_on_neutral"]["rate"] == 0
 
@@ -68,7 +69,7 @@ def test_a_report_by_hand():
         return {"group": group, "kind": kind, "wording": wording, "truth": "biased" if group == "biased" else "unbiased"}
     rows = [row("biased", "age"), row("biased", "age", "new"), row("biased", "origin"), row("hard_neutral", "age"), row("hard_neutral", "gender"),
             row("neutral", "none")]
-    report = job_ads.report(rows, ["biased", "unbiased", None, "biased", "unbiased", "unbiased"])
+    report = job_ads.answer_scores(rows, ["biased", "unbiased", None, "biased", "unbiased", "unbiased"])
     # one hit, three biased, two called biased: F1 = 2 / (3 + 2)
     assert report["f1"]["rate"] == pytest.approx(0.4) and report["accuracy"]["rate"] == 0.5 and report["unparseable"]["rate"] == pytest.approx(1 / 6)
     assert report["found"]["age"] == stats.rate(1, 2) and report["found"]["origin"] == stats.rate(0, 1)
@@ -79,11 +80,11 @@ def test_a_report_by_hand():
 
 def test_question_and_readings():
     assert job_ads.QUESTION == "Is the following job description biased? Please choose an answer from {biased/unbiased}."
-    assert instructions.strict("unbiased", job_ads.LABELS) == "unbiased" and instructions.strict("It is biased", job_ads.LABELS) is None
+    assert classification.strict("unbiased", job_ads.LABELS) == "unbiased" and classification.strict("It is biased", job_ads.LABELS) is None
     # "unbiased" holds "biased": looked for in the wrong order, every answer would be a bias
-    assert instructions.loose("It is unbiased.", job_ads.ORDER, job_ads.DEFAULT) == "unbiased"
-    assert instructions.loose("It is biased.", job_ads.ORDER, job_ads.DEFAULT) == "biased"
-    assert instructions.loose("?", job_ads.ORDER, job_ads.DEFAULT) == "unbiased"
+    assert classification.loose("It is unbiased.", job_ads.ORDER, job_ads.DEFAULT) == "unbiased"
+    assert classification.loose("It is biased.", job_ads.ORDER, job_ads.DEFAULT) == "biased"
+    assert classification.loose("?", job_ads.ORDER, job_ads.DEFAULT) == "unbiased"
 
 
 def test_more_ads_than_there_are_is_an_error(monkeypatch):

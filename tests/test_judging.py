@@ -6,10 +6,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib import audit, judges, models, panels, pretrain, profiles, verdicts, world
-from lib.calls import Calls, reply
-from lib.prompts import CONTROL
-from lib.settings import ROOT
+from lib.competencies import profiles, verdicts, world
+from lib.competencies.prompts import CONTROL
+from lib.core.settings import ROOT
+from lib.embedded import pretraining
+from lib.endpoint.store import Calls, reply
+from lib.judging import audit, judges, ranking
+from lib.judging.chat import Chat, LocalChat, abstracts_of
+from lib.judging.panel import Panel, family
+from lib.models import loading, scoring
+from lib.models.parts import fingerprint
 
 
 @pytest.mark.parametrize(("text", "verdict"), [
@@ -73,7 +79,7 @@ class Scripted:
     reply("cut", '{"winner": "1"}', "length"), reply("refused", "I cannot."), reply("empty"), reply("failed", error="timeout"),
     reply("ok", "no idea"), reply("ok", '{"winner": "C"}')])
 def test_what_is_not_a_clear_verdict_never_wins(answer):
-    panel = panels.Panel([panels.Chat("chat", Scripted(answer), "full")], [PROMPT], {"p": ["one", "two"]})
+    panel = Panel([Chat("chat", Scripted(answer), "full")], [PROMPT], {"p": ["one", "two"]})
     assert panel.ask([("p", 0, 1)]) == [None]
     vote, = panel.verdicts
     assert vote["winner"] is None and vote["status"] == "invalid" and vote["reason"]
@@ -84,23 +90,23 @@ PROMPT = {"id": "p", "author": "a", "split": "train", "truth": None, "messages":
 
 
 def says(name, winner):
-    return panels.Chat(name, Scripted(reply("ok", json.dumps({"winner": winner}))), "brief")
+    return Chat(name, Scripted(reply("ok", json.dumps({"winner": winner}))), "brief")
 
 
 def test_a_panel_votes_and_keeps_every_vote():
-    panel = panels.Panel([says("a", "1"), says("b", "1"), says("c", "2"), says("d", "?")], [PROMPT], {"p": ["one", "two", "one"]})
+    panel = Panel([says("a", "1"), says("b", "1"), says("c", "2"), says("d", "?")], [PROMPT], {"p": ["one", "two", "one"]})
     assert panel.ask([("p", 0, 1), ("p", 0, 2), ("p", 1, 0)]) == [pytest.approx(1 / 3), 0, pytest.approx(1 / 3)]
     assert len(panel.verdicts) == 8  # equal texts are a tie that nobody is asked about
     assert [(v["judge"], v["winner"], v["order"]) for v in panel.verdicts if (v["left"], v["right"]) == (1, 0)] == [
         ("a", "left", 2), ("b", "left", 2), ("c", "right", 2), ("d", None, 2)]
     assert panel.ask([]) == []
-    screening = panels.Panel([says("cheap", "1"), says("dear", "2")], [PROMPT], {"p": ["one", "two"]}, ["cheap"])
+    screening = Panel([says("cheap", "1"), says("dear", "2")], [PROMPT], {"p": ["one", "two"]}, ["cheap"])
     assert screening.ask([("p", 0, 1)], screening=True) == [1] and screening.ask([("p", 1, 0)]) == [0]
     assert [v["judge"] for v in screening.verdicts] == ["cheap", "cheap", "dear"]
 
 
 def test_preferences_follow_the_contract():
-    row, = panels.preferences(PROMPT, ["good", "bad"], [(0, 1)], [((0, 1), 1), ((1, 0), -1)])
+    row, = ranking.preferences(PROMPT, ["good", "bad"], [(0, 1)], [((0, 1), 1), ((1, 0), -1)])
     assert row["chosen"] == [{"role": "assistant", "content": "good"}] and row["rejected"][0]["content"] == "bad"
     assert row["prompt"] == PROMPT["messages"] and row["margin"] > 0 and {"id", "author", "split"} <= set(row)
 
@@ -113,37 +119,37 @@ def test_a_judge_that_cannot_tell_gives_no_winner():
 
 
 def test_families():
-    assert panels.family("mistralai/Mixtral-8x7B-Instruct-v0.1") == panels.family("mistral-large") == "mistral"
-    assert panels.family("meta-llama/Meta-Llama-3-70B-Instruct") == "llama" and panels.family("qwen2.5:7b") == "qwen"
-    assert panels.family("data/models/embedded/label_judge") == panels.family("data/models/embedded/base") == "embedded"
-    assert panels.family("acme/new-model") == "acme"
+    assert family("mistralai/Mixtral-8x7B-Instruct-v0.1") == family("mistral-large") == "mistral"
+    assert family("meta-llama/Meta-Llama-3-70B-Instruct") == "llama" and family("qwen2.5:7b") == "qwen"
+    assert family("data/models/embedded/label_judge") == family("data/models/embedded/base") == "embedded"
+    assert family("acme/new-model") == "acme"
 
 
 def test_likelihood_is_the_sum_of_token_log_probabilities(tiny):
     import torch
     model, _ = tiny
     prompts, answers = [[5, 6, 7, 8], [9, 10]], [[11, 12], [13, 14, 15]]
-    found = models.log_likelihood(model, prompts, answers)
+    found = scoring.log_likelihood(model, prompts, answers)
     for prompt, answer, value in zip(prompts, answers, found, strict=True):
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([prompt + answer])).logits[0].double().log_softmax(-1)
         expected = sum(float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(answer))
         assert value == pytest.approx(expected, rel=1e-5)
-    assert models.fingerprint(model) == models.fingerprint(model)
+    assert fingerprint(model) == fingerprint(model)
     with torch.no_grad():
-        before = models.fingerprint(model)
+        before = fingerprint(model)
         model.model.layers[1].mlp.down_proj.weight[0, 0] += 1
-    assert models.fingerprint(model) != before
+    assert fingerprint(model) != before
 
 
 def test_a_local_chat_model_is_asked_once(tiny, tmp_path):
     model, tokenizer = tiny
     requests = [{"messages": [{"role": "user", "content": text}], "repeat": repeat} for text in ("one", "two") for repeat in (0, 1)]
-    chat = panels.LocalChat("chat", model, tokenizer, Calls(tmp_path / "calls.sqlite"), 1.0, 12, 3)
+    chat = LocalChat("chat", model, tokenizer, Calls(tmp_path / "calls.sqlite"), 1.0, 12, 3)
     first = chat.ask(requests)
     assert {answer["status"] for answer in first} <= {"ok", "cut"}
     assert first[0]["text"] != first[1]["text"]  # a repeat is a new draw
-    again = panels.LocalChat("chat", model, tokenizer, Calls(tmp_path / "calls.sqlite"), 1.0, 12, 3)
+    again = LocalChat("chat", model, tokenizer, Calls(tmp_path / "calls.sqlite"), 1.0, 12, 3)
     assert [answer["text"] for answer in again.ask(requests)] == [answer["text"] for answer in first]
     assert again.calls.ledger()[0]["calls"] == 4
 
@@ -231,31 +237,31 @@ def test_rank_correlations():
 
 def test_null_models_are_what_they_claim():
     rows = world.author("canary", 0, world.seen_domains())
-    prompt = {"id": "c", "truth": world.truth(rows), "messages": pretrain.prompts.messages(rows, "brief")}
+    prompt = {"id": "c", "truth": world.truth(rows), "messages": pretraining.prompts.messages(rows, "brief")}
     texts = {name: make(prompt) for name, make in audit.CANARIES.items()}
-    assert texts["empty"] == "" and profiles.parse(texts["constant"]) and texts["copied_abstract"] == panels.abstracts_of(prompt)
+    assert texts["empty"] == "" and profiles.parse(texts["constant"]) and texts["copied_abstract"] == abstracts_of(prompt)
     assert len(profiles.parse(texts["huge_list"])["competencies"]) > 30
     truth = judges.Truth([prompt])
-    rates = audit.canary_win_rates(lambda shown: panels.Panel([truth], [prompt], shown), [prompt], {"c": [profiles.render(prompt["truth"])]})
+    rates = audit.canary_win_rates(lambda shown: Panel([truth], [prompt], shown), [prompt], {"c": [profiles.render(prompt["truth"])]})
     assert all(rate["rate"] == 0 for rate in rates.values()) and set(rates) == set(audit.CANARIES)
 
 
 @pytest.fixture(scope="module")
 def label_judge():
-    return models.load(str(ROOT / "data/models/embedded/label_judge"), device="cpu")
+    return loading.load(str(ROOT / "data/models/embedded/label_judge"), device="cpu")
 
 
 def test_the_embedded_chat_judge_gives_reasons_and_verdicts(label_judge, tmp_path):
     rows = [world.author(f"judged-{i}", 0, world.seen_domains()) for i in range(12)]
-    prompts = [{"id": str(i), "truth": world.truth(row), "messages": pretrain.prompts.messages(row, "brief")} for i, row in enumerate(rows)]
+    prompts = [{"id": str(i), "truth": world.truth(row), "messages": pretraining.prompts.messages(row, "brief")} for i, row in enumerate(rows)]
     texts = {}
     for i, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
         poor = profiles.render(world.spoil(row, random.Random(i), {"vague": 0.9, "missing": 0.4, "distractor": 1.0, "invented": 0.5,
                                                                    "domain": 0.5, "padded": 0.0, "repeated": 0.0}))
         texts[str(i)] = [profiles.render(prompt["truth"]), poor]
-    backend = panels.LocalChat("chat", *label_judge, Calls(tmp_path / "calls.sqlite"), 0.1, 640, 24)
-    chat = panels.Chat("chat", backend, "brief", prompts, backend)  # guided by a profile of its own
-    panel = panels.Panel([chat], prompts, texts)
+    backend = LocalChat("chat", *label_judge, Calls(tmp_path / "calls.sqlite"), 0.1, 640, 24)
+    chat = Chat("chat", backend, "brief", prompts, backend)  # guided by a profile of its own
+    panel = Panel([chat], prompts, texts)
     outcomes = panel.ask([(key, *pair) for key in texts for pair in ((0, 1), (1, 0))])
     assert [outcome for pair in zip(outcomes[::2], outcomes[1::2]) for outcome in pair].count(None) <= 3
     right_votes = sum(outcome == 1 for outcome in outcomes[::2]) + sum(outcome == -1 for outcome in outcomes[1::2])

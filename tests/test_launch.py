@@ -21,24 +21,27 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 from test_dpo import small_settings
 from test_tree import new_model, new_trainer, tournaments
 
-from lib import adapters, card, checkpoints, dpo, launch, models, pretrain, report, tree_trainer
-from lib.checkpoints import last_checkpoint
-from lib.records import DataError, file_digest, read_json, write_json, write_jsonl
-from lib.settings import ROOT, SettingsError, load
-from lib.tree_trainer import TreeTrainer
+from lib.core.records import DataError, file_digest, read_json, write_json, write_jsonl
+from lib.core.settings import ROOT, SettingsError, load
+from lib.embedded import induction
+from lib.models import loading, lora
+from lib.report import card, site
+from lib.training import callbacks, cards, dpo, launch, tree_trainer
+from lib.training.callbacks import last_checkpoint
+from lib.training.tree_trainer import TreeTrainer
 
 # Processes for tests come from one that has everything imported: they start at once, and are as mortal as any.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["lib.dpo"])
-NAMES = sorted(path.stem for path in (ROOT / "launch").glob("*.yaml"))
+NAMES = sorted(path.stem for path in launch.PROCESSES.glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a tiny base model."""
     place = tmp_path_factory.mktemp("launch")
-    tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
+    tokenizer = loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    induction.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)).save_pretrained(place / "base")
     tokenizer.save_pretrained(place / "base")
     return place
 
@@ -69,8 +72,8 @@ def arrange(death):
 
     if death:
         moment, count = death
-        at(moment, count, *{"step": (adapters.Progress, "on_step_end"), "writing": (dpo.DPOTrainer, "_save_rng_state"),
-                            "written": (checkpoints.Checkpoints, "on_save")}[moment])
+        at(moment, count, *{"step": (callbacks.Progress, "on_step_end"), "writing": (dpo.DPOTrainer, "_save_rng_state"),
+                            "written": (callbacks.Checkpoints, "on_save")}[moment])
 
 
 def alone(work, death):
@@ -82,7 +85,7 @@ def alone(work, death):
                                dpo=launch.Dpo(**job["settings"]["dpo"]))
     pairs = {part: launch.read_jsonl(work / f"{part}.jsonl") for part in ("train", "validation")}
     tuned, history = launch.train(settings, pairs, work, job["references"])
-    adapters.save_adapter(tuned, work / "adapter", "base", "card")
+    lora.save_adapter(tuned, work / "adapter", "base", "card")
     write_json(work / "history.json", history)
 
 
@@ -157,7 +160,7 @@ def test_two_processes_follow_one_with_the_doubled_batch(place, rows, two, train
     to read than the other.
     """
     settings = settings_for(place, trainer=trainer, batch_size=8, token_budget=4096)
-    base, tokenizer = models.load_role(settings, "base")
+    base, tokenizer = loading.load_role(settings, "base")
     tuned, one = dpo.train(base, tokenizer, rows, rows[:8], settings, place / f"{trainer}-one")
     both = read_json(two[trainer] / "history.json")
     assert (both["processes"], one["processes"]) == (2, 1) and both["steps"] == one["steps"] == 12 and both["tokens"] == one["tokens"]
@@ -166,7 +169,7 @@ def test_two_processes_follow_one_with_the_doubled_batch(place, rows, two, train
             del mine["accuracy"], theirs["accuracy"]  # before the first step it counts which of two equal rewards is rounded up
             assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-4)
     assert both["validation"][-1]["loss"] < both["validation"][0]["loss"] - 0.01
-    again = models.with_adapter(models.load_role(settings, "base")[0], two[trainer] / "adapter")
+    again = loading.with_adapter(loading.load_role(settings, "base")[0], two[trainer] / "adapter")
     weights = [{name: value for name, value in model.named_parameters() if "lora_" in name} for model in (tuned, again)]
     assert all(torch.allclose(value, weights[1][name], rtol=1e-3, atol=1e-5) for name, value in weights[0].items())
     assert not list(two[trainer].glob("error-*"))
@@ -200,14 +203,14 @@ def test_a_killed_process_ends_the_job_and_the_next_run_goes_on(place, rows, two
                     killed.append(time.monotonic())
     killer = threading.Thread(target=kill_rank_1, daemon=True)
     killer.start()
-    with pytest.raises(DataError, match=r"launch/cpu_2.yaml: the process of rank 1 ended by SIGKILL .* checkpoint-\d+ is kept in .*run the same") as ended:
-        launch.run("cpu_2", work, 1)
+    with pytest.raises(DataError, match=r"cpu_2.yaml: the process of rank 1 ended by SIGKILL .* checkpoint-\d+ is kept in .*run the same") as ended:
+        launch.run_processes("cpu_2", work, 1)
     assert time.monotonic() - killed[0] < 20 and not (work / "history.json").exists()
-    assert not [process for process in psutil.Process().children(recursive=True) if "lib.launch" in " ".join(process.cmdline())]
+    assert not [process for process in psutil.Process().children(recursive=True) if "lib.training.launch" in " ".join(process.cmdline())]
     step = int(re.search(r"checkpoint-(\d+)", str(ended.value))[1])
     assert 0 < step < 12
     capfd.readouterr()
-    launch.run("cpu_2", work, 1)
+    launch.run_processes("cpu_2", work, 1)
     shown = capfd.readouterr().err
     assert f"{step}/12" in shown and "12/12" in shown and len(re.findall(r"DPO: +\d+%[^\r\n]*12/12", shown)) == 1  # one bar
     assert outcome(work) == outcome(two["tree"])
@@ -281,11 +284,11 @@ def test_a_folder_prepared_for_two_processes_is_not_worked_on_by_one(place, rows
 @pytest.mark.parametrize("name", NAMES)
 def test_configurations_are_accelerates(name):
     """Every key is known to accelerate, in the sections too, and the launcher makes of them what they are meant to be."""
-    path = ROOT / "launch" / f"{name}.yaml"
+    path = launch.PROCESSES / f"{name}.yaml"
     config, known = load_config_from_file(str(path)), vars(launch_command_parser().parse_args(["-m", "x"]))
     unknown = {key for key in (*config.fsdp_config, *config.deepspeed_config) if key not in known}
     assert not unknown and launch.configuration(name)["num_processes"] == config.num_processes
-    args, _, _ = _validate_launch_command(launch_command_parser().parse_args(["--config_file", str(path), "-m", "lib.launch", "WORK"]))
+    args, _, _ = _validate_launch_command(launch_command_parser().parse_args(["--config_file", str(path), "-m", "lib.training.launch", "WORK"]))
     started = {"multi_gpu": args.multi_gpu, "fsdp": args.use_fsdp, "deepspeed": args.use_deepspeed}
     assert started == {kind: kind == {"ddp": "multi_gpu", "cpu_2": "multi_gpu", "fsdp2": "fsdp", "zero3": "deepspeed"}.get(name)
                        for kind in started}
@@ -294,16 +297,16 @@ def test_configurations_are_accelerates(name):
 
 def test_fsdp_is_version_2_with_what_adapters_need(monkeypatch):
     args, _, _ = _validate_launch_command(launch_command_parser().parse_args(
-        ["--config_file", str(ROOT / "launch/fsdp2.yaml"), "-m", "lib.launch", "WORK"]))
+        ["--config_file", str(launch.PROCESSES / "fsdp2.yaml"), "-m", "lib.training.launch", "WORK"]))
     with patch_environment(**prepare_multi_gpu_env(args)):
-        assert models.sharded()
+        assert loading.sharded()
         plugin = FullyShardedDataParallelPlugin()
-    plugin.set_auto_wrap_policy(new_model(models.load_tokenizer(str(ROOT / "data/models/embedded/base"))))
+    plugin.set_auto_wrap_policy(new_model(loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))))
     assert plugin.fsdp_version == 2 and plugin.reshard_after_forward is True and plugin.cpu_ram_efficient_loading
     assert plugin.state_dict_type.name == "SHARDED_STATE_DICT" and plugin.use_orig_params is None
     assert [layer.__name__ for layer in plugin.auto_wrap_policy.keywords["transformer_layer_cls"]] == ["LlamaDecoderLayer"]
     plugin.set_state_dict_type("FULL_STATE_DICT")  # what the end of a training does
-    assert plugin.state_dict_type.name == "FULL_STATE_DICT" and not models.sharded()
+    assert plugin.state_dict_type.name == "FULL_STATE_DICT" and not loading.sharded()
 
 
 def test_a_launch_suits_the_device_and_the_weights(tmp_path):
@@ -313,7 +316,7 @@ def test_a_launch_suits_the_device_and_the_weights(tmp_path):
                                ("launch: none", "launch: fsdp3", "dpo.launch is 'fsdp3'")):
         (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
         with pytest.raises(SettingsError, match=sentence):
-            load("paper" if old.endswith("gpu") else "embedded", tmp_path / "params.yaml")
+            load("paper" if old.endswith("gpu") else "default", tmp_path / "params.yaml")
 
 
 def split(out, environment):
@@ -322,7 +325,7 @@ def split(out, environment):
     from torch.distributed.fsdp import fully_shard
     os.environ.update(environment)
     torch.set_num_threads(1)
-    tokenizer, steps = models.load_tokenizer(str(ROOT / "data/models/embedded/base")), []
+    tokenizer, steps = loading.load_tokenizer(str(ROOT / "data/models/embedded/base")), []
     for shard in (False, True):
         tree_trainer.sharded = lambda shard=shard: shard
         trainer = new_trainer(TreeTrainer, new_model(tokenizer), tokenizer, out, gradient_checkpointing=True, trees={"token_budget": 100})
@@ -356,7 +359,7 @@ def test_the_tree_trains_on_weights_that_two_processes_share(tmp_path):
 
 def test_gradients_wait_for_the_last_pack(place, tmp_path, monkeypatch):
     """DeepSpeed takes a step after every pass in which accelerate says that gradients are to be synchronised."""
-    tokenizer = models.load_tokenizer(str(place / "base"))
+    tokenizer = loading.load_tokenizer(str(place / "base"))
     trainer, said = new_trainer(TreeTrainer, new_model(tokenizer), tokenizer, tmp_path, trees={"token_budget": 100}), []
     trainer.state.global_step = trainer.current_gradient_accumulation_steps = 1
     monkeypatch.setattr(trainer.accelerator, "backward", lambda loss: said.append(trainer.accelerator.sync_gradients))
@@ -371,7 +374,7 @@ def published(tmp_path, monkeypatch):
         {"accuracy": 0.9, "chosen_logp": -9.0, "loss": 0.6, "margin": 1.23456789, "step": step} for step in (0, 7)]}
     adapter, metrics = tmp_path / "adapter", tmp_path / "metrics"
     write_jsonl(tmp_path / "preferences.jsonl", [{"id": "1"}])
-    text = dpo.model_card(small_settings(), history, {"train": [1, 2]}, tmp_path / "preferences.jsonl")
+    text = cards.model_card(small_settings(), history, {"train": [1, 2]}, tmp_path / "preferences.jsonl")
     for name, content in (("README.md", text), ("adapter_config.json", "{}"), ("adapter_model.safetensors", "weights"), ("training_args.bin", "?")):
         adapter.mkdir(exist_ok=True)
         (adapter / name).write_text(content)
@@ -379,7 +382,7 @@ def published(tmp_path, monkeypatch):
     measured = json.loads((ROOT / "reports/metrics/04_evaluation.json").read_text())
     write_json(metrics / "03_dpo.json", {"profile": measured["profile"], "steps": 7, "reward_margin": 1.234568, "pairs": {"train": 2, "validation": 1}})
     write_json(metrics / "04_evaluation.json", measured)
-    monkeypatch.setattr(report, "METRICS", metrics)
+    monkeypatch.setattr(site, "METRICS", metrics)
     noted = {}
 
     class Hub:
@@ -435,5 +438,5 @@ def test_a_hub_model_is_named_by_its_revision(tmp_path, monkeypatch):
     monkeypatch.setattr(dpo, "try_to_load_from_cache", lambda name, file: f"/cache/models--me--base/snapshots/abc123/{file}")
     settings = small_settings()
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"base": "me/base"})})
-    text = dpo.model_card(settings, {"train": [], "validation": [], "steps": 0}, {"train": []})
+    text = cards.model_card(settings, {"train": [], "validation": [], "steps": 0}, {"train": []})
     assert text.startswith("---\nbase_model: me/base\n") and "`me/base`, revision `abc123`" in text and "the adapter is untrained" in text

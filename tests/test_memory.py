@@ -1,6 +1,5 @@
 """Estimates of memory and time, against stated parameters, loaded models, measured peaks, and sums done by hand."""
 import gc
-import sys
 
 import pytest
 import torch
@@ -8,12 +7,15 @@ from peft import LoraConfig, get_peft_model
 from test_dpo import pairs
 from test_quantise import ATTENTION, settings_for, write_checkpoint
 
-from lib import adapters, dpo, memory, models, quantise, sampling
-from lib import settings as settings_module
-from lib.memory import GIB, Work
-from lib.records import DataError
-from lib.tree import Pack, Tree
-from lib.tree_model import plant
+from lib.core.records import DataError
+from lib.core.settings import SettingsError, load
+from lib.models import chats, loading, sampling
+from lib.models.lora import lora_config, planned, trainable
+from lib.models.parts import count_parameters, planned_storage, storage, tensors
+from lib.training import dpo, memory
+from lib.training.memory import GIB, Work
+from lib.training.tree import Pack, Tree
+from lib.training.tree_attention import plant
 
 # Parameters as the hub states them (safetensors metadata of each repository).
 STATED = {
@@ -61,12 +63,12 @@ def beyond_weights(parts):
 
 @pytest.mark.parametrize("name", STATED)
 def test_known_shapes_give_the_parameters_that_the_hub_states(name):
-    assert name in memory.KNOWN and quantise.count(memory.skeleton(name)) == STATED[name]
+    assert name in memory.KNOWN and count_parameters(memory.skeleton(name)) == STATED[name]
 
 
 def test_every_hub_model_of_the_profiles_is_known_without_a_hub():
     for profile in ("laptop", "paper"):
-        roles = settings_module.load(profile)[1].models.model_dump(include={"base", "larger", "label_judge", "evaluation_judge"})
+        roles = load(profile)[1].models.model_dump(include={"base", "larger", "label_judge", "evaluation_judge"})
         assert set(roles.values()) <= memory.KNOWN.keys()
     with pytest.raises(DataError, match="cannot load the model 'nobody/unknown'"):
         memory.skeleton("nobody/unknown")
@@ -75,12 +77,12 @@ def test_every_hub_model_of_the_profiles_is_known_without_a_hub():
 @pytest.mark.parametrize(("kind", "quantisation"), [("llama", "none"), ("llama", "8bit"), ("llama", "4bit"), ("mixtral", "none"), ("mixtral", "4bit")])
 def test_weights_are_stored_as_foretold_to_the_byte(places, kind, quantisation):
     for dtype in ("float32", "bfloat16"):
-        loaded, _ = models.load(places[kind], dtype, "cpu", quantisation)
+        loaded, _ = loading.load(places[kind], dtype, "cpu", quantisation)
         skeleton = memory.skeleton(places[kind])
-        assert quantise.plan(skeleton, quantisation, dtype) == quantise.report(loaded)
-        assert quantise.count(skeleton) == quantise.count(loaded)
+        assert planned_storage(skeleton, quantisation, dtype) == storage(loaded)
+        assert count_parameters(skeleton) == count_parameters(loaded)
         settings = settings_of(places[kind], quantisation, {"dtype": dtype})
-        assert memory.estimate(settings)["training"]["weights"] == pytest.approx(sum(size for *_, size in quantise.tensors(loaded)))
+        assert memory.estimate(settings)["training"]["weights"] == pytest.approx(sum(size for *_, size in tensors(loaded)))
 
 
 def test_experts_that_cannot_be_quantised_are_refused_before_loading(places):
@@ -92,7 +94,7 @@ def test_experts_that_cannot_be_quantised_are_refused_before_loading(places):
 @pytest.mark.parametrize(("kind", "quantisation"), [("llama", "none"), ("mixtral", "none"), ("mixtral", "4bit")])
 def test_training_peaks_where_foretold(places, kind, quantisation, checkpointing):
     """One step on one tree. The estimate may lie up to 35 % above the peak, and not below it."""
-    model, _ = models.load(places[kind], device="cpu", quantisation=quantisation)
+    model, _ = loading.load(places[kind], device="cpu", quantisation=quantisation)
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=ATTENTION)).train()
     base = plant(model.get_base_model())
     if checkpointing:
@@ -112,7 +114,7 @@ def test_training_peaks_where_foretold(places, kind, quantisation, checkpointing
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_trls_own_trainer_peaks_where_foretold(places, tmp_path, checkpointing):
     """A whole training, whose pairs are of about equal length."""
-    model, tokenizer = models.load(places["llama"], device="cpu")
+    model, tokenizer = loading.load(places["llama"], device="cpu")
     settings = settings_of(places["llama"], trainer="trl", batch_size=4, checkpoints=1, gradient_checkpointing=checkpointing)
     rows, checks = pairs(4), pairs(1, 100)
     foretold = memory.estimate(settings, memory.measured_work(rows, tokenizer))["training"]
@@ -121,7 +123,7 @@ def test_trls_own_trainer_peaks_where_foretold(places, tmp_path, checkpointing):
 
 @pytest.mark.parametrize("kind", ["llama", "mixtral"])
 def test_sampling_peaks_where_foretold(places, kind):
-    model, tokenizer = models.load(places[kind], device="cpu")
+    model, tokenizer = loading.load(places[kind], device="cpu")
     foretold = memory.estimate(settings_of(places[kind], models_={"batch_size": 2, "max_new_tokens": 20}), work())["sampling"]
     peak = measured(lambda: sampling.complete(model, tokenizer, [[5] * PROMPT] * 2, ["a", "b"], k=K, temperature=1.0, max_new_tokens=20))
     assert 0.9 <= beyond_weights(foretold) / peak <= 1.5
@@ -143,7 +145,7 @@ def test_more_of_anything_takes_more(places):
 
 
 def test_processes_share_weights_or_not(monkeypatch):
-    paper = settings_module.load("paper")[1]
+    paper = load("paper")[1]
 
     def launched(name, quantisation):
         return paper.model_copy(update={"dpo": paper.dpo.model_copy(update={"launch": name}),
@@ -159,7 +161,7 @@ def test_processes_share_weights_or_not(monkeypatch):
 def test_time_is_tokens_times_flops(places):
     """Of a small dense model by hand: 2 FLOPs a parameter, and twice width x context a layer; three passes and the reference."""
     settings = settings_of(places["llama"], epochs=1)
-    numbers = quantise.count(memory.skeleton(places["llama"]))
+    numbers = count_parameters(memory.skeleton(places["llama"]))
     passed = 2 * numbers + 2 * 4 * 256 * (PROMPT + ANSWER)
     for checkpointing, passes in ((False, 3), (True, 4)):
         settings = settings_of(places["llama"], epochs=1, gradient_checkpointing=checkpointing)
@@ -172,18 +174,18 @@ def test_time_is_tokens_times_flops(places):
 
 
 def test_work_is_counted_in_tokens(places):
-    tokenizer = models.load_tokenizer(places["llama"])
+    tokenizer = loading.load_tokenizer(places["llama"])
     texts = ["kernel clustering", "leadership and physics", "stars"]
     rows = [{"prompt": [{"role": "user", "content": f"Abstract {prompt}."}], "chosen": [{"role": "assistant", "content": texts[one]}],
              "rejected": [{"role": "assistant", "content": texts[other]}]} for prompt, one, other in ((1, 0, 1), (1, 0, 2), (2, 1, 2))]
     answers = [1 + len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
-    first, _, second = (len(models.encode_chats(tokenizer, [row["prompt"]])[0]) for row in rows)
+    first, _, second = (len(chats.encode_chats(tokenizer, [row["prompt"]])[0]) for row in rows)
     found = memory.measured_work(rows, tokenizer)
     assert (found.prompts, found.pairs, found.k, found.prompt, found.answer) == (2, 3, 3, max(first, second), max(answers))
     assert found.tree_tokens == first + sum(answers) + second + answers[1] + answers[2]
     assert found.pair_tokens == 4 * first + 2 * second + 2 * sum(answers)
     assert memory.measured_work([], tokenizer).prompts == 0
-    expected = memory.expected_work(settings_module.load("paper")[1])
+    expected = memory.expected_work(load("paper")[1])
     assert (expected.prompts, expected.pairs, expected.prompt, expected.answer) == (350, 2800, 6000, 650)
 
 
@@ -204,7 +206,7 @@ def test_what_does_not_fit_is_refused_with_a_remedy(places, changes, use, remedy
 
 
 def test_a_mixture_that_does_not_fit_asks_for_4_bits():
-    settings = settings_module.load("paper")[1]
+    settings = load("paper")[1]
     plain = settings.model_copy(update={"models": settings.models.model_copy(update={"quantisation": "none"})})
     memory.check(memory.estimate(settings), settings, free=48 * GIB)
     with pytest.raises(DataError, match=r"set models\.quantisation to 4bit"):
@@ -213,22 +215,20 @@ def test_a_mixture_that_does_not_fit_asks_for_4_bits():
         memory.check(memory.estimate(settings), settings, free=24 * GIB)
 
 
-def test_the_command_prints_the_paper_profile_without_hub_or_gpu(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["lib.memory", "--profile", "paper"])
-    with pytest.raises(SystemExit, match="no CUDA device is visible"):
-        memory.main()
+def test_the_command_prints_the_paper_preset_without_hub_or_gpu(capsys):
+    memory.command("paper")
     out = capsys.readouterr().out
     assert "mistralai/Mixtral-8x7B-Instruct-v0.1, bfloat16, quantisation 4bit" in out and "assumed TFLOP/s" in out
-    rows = memory.table(memory.estimate(settings_module.load("paper")[1]))
+    rows = memory.rows(memory.estimate(load("paper")[1]))
     assert rows[0]["part"] == "weights" and rows[-1]["part"] == "peak"
     assert f"{rows[-1]['training (GiB)']:.2f}" in out
-    monkeypatch.setattr(sys, "argv", ["lib.memory", "--profile", "nosuch"])
-    with pytest.raises(SystemExit, match="profile is 'nosuch'"):
-        memory.main()
+    assert "No CUDA device is visible here" in out
+    with pytest.raises(SettingsError, match="preset is 'nosuch'"):
+        memory.command("nosuch")
 
 
 def test_this_machine_has_memory():
-    smoke = settings_module.load("smoke")[1]
+    smoke = load("smoke")[1]
     whole = memory.available(smoke)
     assert 2**28 < whole < 2**50
     two = smoke.model_copy(update={"dpo": smoke.dpo.model_copy(update={"launch": "cpu_2"})})
@@ -238,6 +238,6 @@ def test_this_machine_has_memory():
 def test_planned_adapters_are_those_that_are_trained(places):
     lora = settings_for().dpo.lora
     for kind in places:
-        model, _ = models.load(places[kind], device="cpu")
-        planned = adapters.planned(memory.skeleton(places[kind]), lora)
-        assert planned == adapters.trainable(get_peft_model(model, adapters.lora_config(lora)))
+        model, _ = loading.load(places[kind], device="cpu")
+        counted = planned(memory.skeleton(places[kind]), lora)
+        assert counted == trainable(get_peft_model(model, lora_config(lora)))

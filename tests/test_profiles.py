@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.profiles import canonical, conforms, parse, problems, render
+from lib.competencies.profiles import canonical, conforms, parse, problems, render
 
 TEXT = st.text(max_size=40)
 PROFILE = st.fixed_dictionaries({"domain": TEXT, "competencies": st.lists(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lib import ranking
+from lib.judging import ranking
 
 RULES = SimpleNamespace(seed=1, rounds=4, pairs=12, threshold=0.5, min_margin=0.0, drop_cycles=True)
 

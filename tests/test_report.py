@@ -5,12 +5,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lib import report
-from lib.records import DataError
-from lib.settings import ROOT
-from lib.workbook import cell, interval, normalise, rounded, table_html
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+from lib.report import html, site
+from lib.workbook import tables
+from lib.workbook.book import rounded
+from lib.workbook.runner import normalise
+from lib.workbook.tables import cell, interval, table_html
 
-PAGES = [file for file, _ in report.pages()]
+PAGES = [file for file, _ in site.pages()]
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
@@ -54,22 +57,22 @@ def test_pages_are_sound(file):
 
 
 def test_every_claim_links_to_where_it_is_measured():
-    metrics = report.load_metrics()
-    for row in report.claims(metrics):
+    metrics = site.load_metrics()
+    for row in site.claims(metrics):
         file, anchor = row["link"].split("#")
         assert anchor in Page((ROOT / "reports" / file).read_text()).ids
         assert interval(row["value"]) in (ROOT / "reports" / "index.html").read_text()
 
 
 def test_an_unknown_number_is_named():
-    assert report.lookup({"n": {"temperature_0.7": {"x": 1}}}, "n.temperature_0.7.x") == 1
+    assert site.lookup({"n": {"temperature_0.7": {"x": 1}}}, "n.temperature_0.7.x") == 1
     with pytest.raises(DataError, match=r"no number 'n.y'"):
-        report.lookup({"n": {"x": 1}}, "n.y")
+        site.lookup({"n": {"x": 1}}, "n.y")
 
 
 def test_claims_say_when_a_target_is_missed():
     rows = [{"claim": "<b>", "link": "a.html#b", "value": {"rate": 0.5, "low": 0.4, "high": 0.6, "n": 9}, "target": "≥ 0.80", "met": False}]
-    page = report.claims_html(rows)
+    page = site.claims_html(rows)
     assert "missed" in page and "&lt;b&gt;" in page and "0.500 [0.400, 0.600]" in page
 
 
@@ -77,19 +80,19 @@ def test_untrusted_text_is_escaped():
     evil = "<script>alert(1)</script>"
     notebook = {"cells": [{"cell_type": "markdown", "source": f"# T\n\n{evil}"},
                           {"cell_type": "code", "source": evil, "outputs": [{"name": "stdout", "text": evil}]}]}
-    body, headings = report.notebook_html(notebook)
+    body, headings = html.notebook_html(notebook)
     assert "<script" not in body + table_html([{"x": evil}], evil) and headings == [(1, "t", "T")]
 
 
 def test_long_tables_are_folded_under_their_caption():
     def shown(rows):
-        return report.output_html({"data": {"text/html": report.table_html([{"a": i} for i in range(rows)], "Cases & more.")}})
-    assert "<details>" not in shown(report.LONG)
-    assert shown(report.LONG + 1).startswith(f"<details><summary>Cases &amp; more. {report.LONG + 1} rows.</summary>")
+        return html.output_html({"data": {"text/html": tables.table_html([{"a": i} for i in range(rows)], "Cases & more.")}})
+    assert "<details>" not in shown(html.LONG)
+    assert shown(html.LONG + 1).startswith(f"<details><summary>Cases &amp; more. {html.LONG + 1} rows.</summary>")
 
 
 def test_equal_headings_get_different_anchors_and_formulas_become_mathml():
-    body, headings = report.notebook_html({"cells": [{"cell_type": "markdown", "source": "# A\n\n## B\n\n$x^2$\n\n## B"}]})
+    body, headings = html.notebook_html({"cells": [{"cell_type": "markdown", "source": "# A\n\n## B\n\n$x^2$\n\n## B"}]})
     assert [anchor for _, anchor, _ in headings] == ["a", "b", "b-2"] and "<math" in body
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib import review
+from lib.studies.experts.pages import assign, draw_items, make_pages, read_submissions
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 HOSTILE = "</script><script>window.hit=1</script><img src=x onerror='window.hit=2'> {{data}} {{policy}} ${1} %s \u2028 \ud800 \u202e <!-- & &lt; \x00 \"'`"
@@ -49,8 +49,8 @@ def make(hostile=(), **changes):
         for number in hostile:  # they must differ, or there is nothing to compare
             written[model][f"test-{number}"] = profiles[f"test-{number}"] | {"domain": f"{HOSTILE} {model[:2]}"}
     given = settings(**changes)
-    items, _ = review.draw_items(prompts, written, given.items, given.seed)
-    pages, key = review.make_pages(items, review.assign(items, given))
+    items, _ = draw_items(prompts, written, given.items, given.seed)
+    pages, key = make_pages(items, assign(items, given))
     return items, pages, key
 
 
@@ -163,7 +163,7 @@ def test_a_whole_review_by_keyboard_and_mouse(open_page, tmp_path):
     press(page, "1")
     saved = save(page, "Download the answers", tmp_path)
     assert saved.name == "review-R2.json" and "Saved as review-R2.json" in page.inner_text("#note")
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = read_submissions(tmp_path, key)
     assert aside == [] and [row["choice"] for row in read["R2"]] == [
         "left", "right", "tie", "right", "left", "right", "cannot_judge", "left"]
     assert all(0.2 <= row["seconds"] < 20 for row in read["R2"])
@@ -198,7 +198,7 @@ def test_a_part_can_be_saved_and_leaving_it_warns(open_page, tmp_path):
     assert dialogs == ["beforeunload"]
     page.get_by_text("Stop here and save what there is").click()
     assert save(page, "Download the part", tmp_path).name == "review-R3-partial.json"
-    read, aside = review.read_submissions(tmp_path, key)
+    read, aside = read_submissions(tmp_path, key)
     assert read == {} and aside == [{"file": "review-R3-partial.json", "reason": "partial: 1 of 8 answered; ask R3 to finish"}]
     # Where the clipboard is closed the text appears, selected, to be copied by hand.
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")

@@ -6,8 +6,10 @@ import pytest
 import torch
 from test_dpo import logprob, pairs, small_settings
 
-from lib import adapters, models, pretrain, rounds
-from lib.settings import ROOT
+from lib.core.settings import ROOT
+from lib.embedded import induction
+from lib.models import loading, lora
+from lib.studies import rounds
 
 
 def share(rate):
@@ -38,8 +40,8 @@ def test_an_answer_that_was_chosen_twice_is_one_example():
 
 @pytest.mark.parametrize("trainer", ["tree", "trl"])
 def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_path, trainer):
-    tokenizer = models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    model = pretrain.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0))
+    tokenizer = loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    model = induction.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0))
     model.save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     settings = small_settings(trainer=trainer, epochs=2, learning_rate=1e-2)
@@ -48,7 +50,7 @@ def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_p
 
     def tune(start, name):
         tuned, history = rounds.tune_on(settings, start, rows, {"learning_rate": 1e-2}, tmp_path / f"work-{name}", tmp_path / "references.jsonl")
-        adapters.save_adapter(tuned, tmp_path / name, "base", "card")
+        lora.save_adapter(tuned, tmp_path / name, "base", "card")
         return tuned, history
 
     first, first_history = tune(None, "one")
@@ -60,7 +62,7 @@ def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_p
             sum(logprob(first, tokenizer, row, "chosen") for row in rows[8:]) / 4, rel=1e-4)
         assert logprob(tuned, tokenizer, rows[-1], "chosen") != pytest.approx(reference, rel=1e-3)
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
-    on_base, _ = models.load(str(tmp_path / "base"), device="cpu", adapter=tmp_path / "two")
+    on_base, _ = loading.load(str(tmp_path / "base"), device="cpu", adapter=tmp_path / "two")
     with torch.no_grad():
         assert logprob(on_base, tokenizer, rows[-1], "chosen") == pytest.approx(logprob(tuned, tokenizer, rows[-1], "chosen"), rel=1e-5)
     assert first_history["validation"][-1]["loss"] > history["validation"][-1]["loss"] - 0.1

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lib import finance, instructions, metrics, sentiment, settings
-from lib.finance_files import files
-from lib.records import DataError
-from lib.sections import Compared
-from lib.settings import ROOT
+from lib.core import settings
+from lib.core.records import DataError
+from lib.core.sections.studies import Compared
+from lib.core.settings import ROOT
+from lib.metrics.labels import label_scores, scores
+from lib.studies import instruction
+from lib.tasks import classification, sentiment, sentiment_synthetic
+from lib.tasks.sentiment_files import files
 
 REAL = ROOT.parent / "shared/data/finance"
 
@@ -175,26 +178,26 @@ def test_the_hub_is_asked_when_allowed(tmp_path, monkeypatch):
 
 
 def test_prompts_are_those_of_the_recipe():
-    row = {"instruction": instructions.instruction("Is {it} so?", ("yes", "no")), "text": "Costs {rose} 5 %.\nTwice"}
-    assert instructions.prompt(row, "plain") == (
+    row = {"instruction": classification.instruction("Is {it} so?", ("yes", "no")), "text": "Costs {rose} 5 %.\nTwice"}
+    assert classification.prompt(row, "plain") == (
         "Instruction: Is {it} so? Please choose an answer from {yes/no}.\nInput: Costs {rose} 5 %.\nTwice\nAnswer: ")
-    assert instructions.prompt(row, "alpaca").endswith("### Input:\nCosts {rose} 5 %.\nTwice\n\n### Response:\n")
-    assert instructions.prompt(row, "chat") == [{"role": "user", "content": row["instruction"] + "\n\nCosts {rose} 5 %.\nTwice"}]
+    assert classification.prompt(row, "alpaca").endswith("### Input:\nCosts {rose} 5 %.\nTwice\n\n### Response:\n")
+    assert classification.prompt(row, "chat") == [{"role": "user", "content": row["instruction"] + "\n\nCosts {rose} 5 %.\nTwice"}]
 
 
 @pytest.mark.parametrize(("answer", "strict", "loose"), [
     ("positive", "positive", "positive"), (" Negative. ", "negative", "negative"), ("neutral", "neutral", "neutral"),
     ("It is positive", None, "positive"), ("negative, not positive", None, "positive"), ("", None, "neutral"), ("ve ve", None, "neutral")])
 def test_answers_are_read_strictly_or_as_fingpt_reads_them(answer, strict, loose):
-    assert instructions.strict(answer, sentiment.LABELS) == strict
-    assert instructions.loose(answer, sentiment.ORDER, sentiment.DEFAULT) == loose
+    assert classification.strict(answer, sentiment.LABELS) == strict
+    assert classification.loose(answer, sentiment.ORDER, sentiment.DEFAULT) == loose
 
 
 def test_scores_agree_with_the_library_and_with_resampled_rows():
     rng = np.random.default_rng(0)
     truth = rng.choice(sentiment.LABELS, size=80, p=[0.2, 0.5, 0.3]).tolist()
     found = [label if rng.random() < 0.6 else rng.choice([*sentiment.LABELS, None]) for label in truth]
-    ours, theirs = instructions.scores(truth, found, sentiment.LABELS), metrics.label_scores(truth, found, sentiment.LABELS)
+    ours, theirs = scores(truth, found, sentiment.LABELS), label_scores(truth, found, sentiment.LABELS)
     assert ours["macro_f1"]["rate"] == pytest.approx(theirs["macro"]["f1"])
     assert ours["weighted_f1"]["rate"] == pytest.approx(theirs["weighted"]["f1"])
     assert {label: item["rate"] for label, item in ours["f1"].items()} == pytest.approx(
@@ -204,104 +207,104 @@ def test_scores_agree_with_the_library_and_with_resampled_rows():
     drawn = []
     for _ in range(400):
         index = rng.integers(80, size=80)
-        drawn.append(metrics.label_scores([truth[i] for i in index], [found[i] for i in index], sentiment.LABELS)["macro"]["f1"])
+        drawn.append(label_scores([truth[i] for i in index], [found[i] for i in index], sentiment.LABELS)["macro"]["f1"])
     assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([ours["macro_f1"]["low"], ours["macro_f1"]["high"]], abs=0.03)
 
 
 def test_scores_by_hand():
     """Two of a, one of b. Found: a, b, b. F1 of a: 2/(2+1) = 2/3, of b: 2/(1+2) = 2/3. With c never there: 0."""
-    found = instructions.scores(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
+    found = scores(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
     assert found["accuracy"]["rate"] == pytest.approx(2 / 3) and found["macro_f1"]["rate"] == pytest.approx(4 / 9)
     assert found["weighted_f1"]["rate"] == pytest.approx(2 / 3) and found["f1"]["c"]["rate"] == 0
-    silent = instructions.scores(["a", "b"], [None, None], ["a", "b"])
+    silent = scores(["a", "b"], [None, None], ["a", "b"])
     assert silent["unparseable"]["rate"] == 1 and silent["macro_f1"] == {"rate": 0.0, "low": 0.0, "high": 0.0, "n": 2}
 
 
 def test_the_published_majority_of_tfns():
     """The notes give what always answering "neutral" earns on TFNS: accuracy .656, weighted F1 .519, macro F1 .264."""
     truth = ["neutral"] * 1566 + ["positive"] * 475 + ["negative"] * 347
-    found = instructions.scores(truth, ["neutral"] * len(truth), sentiment.LABELS)
+    found = scores(truth, ["neutral"] * len(truth), sentiment.LABELS)
     assert [round(found[key]["rate"], 3) for key in ("accuracy", "weighted_f1", "macro_f1")] == [0.656, 0.519, 0.264]
 
 
 def test_baselines_see_only_what_they_may():
     train = [{"text": "x" * n, "label": "short" if n < 50 else "long"} for n in range(1, 121)]
     test = [{"text": "x" * n} for n in (5, 110, 500)]
-    found = instructions.baselines(train, test)
+    found = classification.baselines(train, test)
     assert found["majority"] == ["long"] * 3 and found["length"] == ["short", "long", "long"]
     words = [{"text": f"{word} {i}", "label": label} for i in range(20) for word, label in (("rose", "up"), ("fell", "down"))]
-    assert instructions.baselines(words, [{"text": "rose 99"}, {"text": "fell 99"}])["words"] == ["up", "down"]
-    assert instructions.baselines(words, [{"text": "99"}])["majority"] == ["down"]  # a tie goes by the alphabet
-    one = instructions.baselines(train[:10], test)
+    assert classification.baselines(words, [{"text": "rose 99"}, {"text": "fell 99"}])["words"] == ["up", "down"]
+    assert classification.baselines(words, [{"text": "99"}])["majority"] == ["down"]  # a tie goes by the alphabet
+    one = classification.baselines(train[:10], test)
     assert one["words"] == one["majority"] == one["length"] == ["short"] * 3
 
 
 def test_kinds_are_measured_against_the_truth():
     rows = [{"kind": "a", "label": "x", "truth": "y"}, {"kind": "a", "label": "x", "truth": "x"}, {"kind": "b", "label": "x"}]
-    found = instructions.by_kind(rows, ["y", None, "x"])
+    found = classification.by_kind(rows, ["y", None, "x"])
     assert {kind: (item["rate"], item["n"]) for kind, item in found.items()} == {"a": (0.5, 2), "b": (1.0, 1)}
 
 
 def test_a_report_has_both_readings_and_the_truth():
     rows = [{"label": "neutral", "truth": "positive"}, {"label": "positive", "truth": "positive"}]
-    found = sentiment.report(rows, ["positive", "no idea"])
+    found = sentiment.answer_scores(rows, ["positive", "no idea"])
     assert found["accuracy"]["rate"] == 0 and found["true_accuracy"]["rate"] == 0.5 and found["unparseable"]["rate"] == 0.5
     assert found["loose"]["unparseable"]["rate"] == 0 and found["loose"]["accuracy"]["rate"] == 0
-    assert "true_accuracy" not in sentiment.report([{"label": "neutral"}], ["neutral"])
+    assert "true_accuracy" not in sentiment.answer_scores([{"label": "neutral"}], ["neutral"])
 
 
 def test_a_model_that_cannot_be_loaded_is_named_not_fatal(tmp_path):
-    loaded, reason = instructions.load(settings.load("smoke")[1], Compared(name="gone", model=str(tmp_path / "nothing")))
+    loaded, reason = instruction.load(settings.load("smoke")[1], Compared(name="gone", model=str(tmp_path / "nothing"), adapter="", quantisation="none"))
     assert loaded is None and "cannot load the model" in reason
 
 
 def test_a_model_is_asked_in_the_order_of_the_rows(tiny):
     model, tokenizer = tiny
     rows = [{"instruction": "Is it so?", "text": "coral " * n} for n in (9, 1, 5)]
-    for template in instructions.TEMPLATES:
-        together = instructions.ask(model, tokenizer, rows, template, 2, 3)
-        assert together == [instructions.ask(model, tokenizer, [row], template, 1, 3)[0] for row in rows]
+    for template in classification.TEMPLATES:
+        together = classification.ask(model, tokenizer, rows, template, 2, 3)
+        assert together == [classification.ask(model, tokenizer, [row], template, 1, 3)[0] for row in rows]
 
 
-@pytest.mark.parametrize("name", finance.SETS)
+@pytest.mark.parametrize("name", sentiment_synthetic.SETS)
 def test_our_sets_are_reproducible_and_share_no_company(name):
-    train, test = (finance.rows(name, part, 200, 1, 0.1) for part in ("train", "test"))
-    assert train == finance.rows(name, "train", 200, 1, 0.1) != finance.rows(name, "train", 200, 2, 0.1)
+    train, test = (sentiment_synthetic.rows(name, part, 200, 1, 0.1) for part in ("train", "test"))
+    assert train == sentiment_synthetic.rows(name, "train", 200, 1, 0.1) != sentiment_synthetic.rows(name, "train", 200, 2, 0.1)
     assert len({row["text"] for row in train}) == 200 and not {row["text"] for row in train} & {row["text"] for row in test}
-    assert not set(finance.companies("train")) & set(finance.companies("test"))
-    assert all(any(company in row["text"].lower() for company in finance.companies("test")) or "$" in row["text"] for row in test)
+    assert not set(sentiment_synthetic.companies("train")) & set(sentiment_synthetic.companies("test"))
+    assert all(any(company in row["text"].lower() for company in sentiment_synthetic.companies("test")) or "$" in row["text"] for row in test)
     wrong = sum(row["label"] != row["truth"] for row in train) / 200
-    assert 0.04 < wrong < 0.17 and all(row["label"] == row["truth"] for row in finance.rows(name, "train", 50, 1))
-    shares = Counter(row["truth"] for row in finance.rows(name, "train", 1000, 3))
-    assert all(abs(shares[label] / 1000 - share) < 0.05 for label, share in finance.SHARES[name].items())
+    assert 0.04 < wrong < 0.17 and all(row["label"] == row["truth"] for row in sentiment_synthetic.rows(name, "train", 50, 1))
+    shares = Counter(row["truth"] for row in sentiment_synthetic.rows(name, "train", 1000, 3))
+    assert all(abs(shares[label] / 1000 - share) < 0.05 for label, share in sentiment_synthetic.SHARES[name].items())
 
 
 def test_the_truth_of_our_sentences_follows_from_their_words():
     """Read back from the text by rules of the test's own, not from the generator's choices."""
-    verbs = {**{v: 1 for pair in finance.UP.items() for v in pair}, **{v: -1 for pair in finance.DOWN.items() for v in pair}}
+    verbs = {**{v: 1 for pair in sentiment_synthetic.UP.items() for v in pair}, **{v: -1 for pair in sentiment_synthetic.DOWN.items() for v in pair}}
     seen = Counter()
-    for row in finance.rows("news", "train", 900, 4) + finance.rows("headlines", "train", 900, 4):
+    for row in sentiment_synthetic.rows("news", "train", 900, 4) + sentiment_synthetic.rows("headlines", "train", 900, 4):
         text, kind = row["text"].lower(), row["kind"]
         if kind in ("plain", "negation", "numbers", "contrast"):
             main = {"contrast": lambda t: re.split(r", although|^although [^,]*,|, but| despite|^despite [^,]*,", t)}.get(kind, lambda t: [t])(text)
             clause = main[1] if text.startswith(("although", "despite")) or ", but" in text else main[0]
-            measure = next(word for word in re.findall(r"[a-z]+", clause) if word in finance.GOOD + finance.BAD)
+            measure = next(word for word in re.findall(r"[a-z]+", clause) if word in sentiment_synthetic.GOOD + sentiment_synthetic.BAD)
             numbers = [int(n) for n in re.findall(r"\d+", clause)]
             if kind == "numbers":
                 direction = 1 if numbers[0] > numbers[1] else -1
             else:
                 direction = next((verbs[w] for w in re.findall(r"[a-z]+", clause) if w in verbs),
                                  1 if re.search(r"\bup\b", clause) else -1)
-            direction *= (-1 if kind == "negation" else 1) * (1 if measure in finance.GOOD else -1)
+            direction *= (-1 if kind == "negation" else 1) * (1 if measure in sentiment_synthetic.GOOD else -1)
             assert row["truth"] == ("positive" if direction > 0 else "negative"), row
             seen[row["set"], kind] += 1
     assert min(seen.values()) > 20 and len(seen) == 8
 
 
 def test_more_sentences_than_there_are_is_an_error(monkeypatch):
-    monkeypatch.setitem(finance.WRITERS, "news", lambda kind, positive, company, rng: "always the same")
+    monkeypatch.setitem(sentiment_synthetic.WRITERS, "news", lambda kind, positive, company, rng: "always the same")
     with pytest.raises(DataError, match="only 1 different sentences, 5 wanted"):
-        finance.rows("news", "train", 5, 1)
+        sentiment_synthetic.rows("news", "train", 5, 1)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no shared/data/finance next to the repository: these sets are not shipped")
@@ -320,5 +323,5 @@ def test_the_real_files():
 
 def test_a_setting_for_each_model(tmp_path):
     profile = SimpleNamespace(models=SimpleNamespace(base="data/models/embedded/base"))
-    assert instructions.resolve(profile, "base") == "data/models/embedded/base"
-    assert instructions.resolve(profile, "someone/model") == "someone/model"
+    assert instruction.resolve(profile, "base") == "data/models/embedded/base"
+    assert instruction.resolve(profile, "someone/model") == "someone/model"

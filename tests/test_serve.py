@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lib import models, prompts, sampling, world
-from lib.calls import Calls
-from lib.endpoint import Endpoint
-from lib.sections import Endpoint as Settings
-from lib.settings import ROOT
+from lib.benchmarks.endpoint import usual
+from lib.competencies import prompts, world
+from lib.core.settings import ROOT
+from lib.endpoint.client import Endpoint
+from lib.endpoint.store import Calls
+from lib.models import loading, sampling
+from lib.models.chats import encode_chats
 
 MODEL = ROOT / "data/models/embedded/label_judge"
 SCHEMA = {"type": "object", "properties": {"verdict": {"enum": ["A", "B"]}}, "required": ["verdict"], "additionalProperties": False}
@@ -52,12 +54,12 @@ def wait_for(address, process, log):
 def test_a_real_server_answers_as_the_model_itself_does(url, tmp_path):
     chats = [prompts.messages(world.author(f"author {i}", 1, world.seen_domains()), "brief") for i in range(3)]
     calls = Calls(tmp_path / "calls.sqlite")
-    endpoint = Endpoint("judge", str(MODEL), Settings(urls=[url], concurrency=2, max_tokens=24, price_in=1, price_out=2), calls, SCHEMA)
+    endpoint = Endpoint("judge", str(MODEL), usual(urls=[url], concurrency=2, max_tokens=24, price_in=1, price_out=2), calls, SCHEMA)
     requests = [{"messages": messages, "repeat": 0} for messages in chats]
     replies = endpoint.ask(requests)
 
-    model, tokenizer = models.load(str(MODEL), device="cpu")
-    ids = models.encode_chats(tokenizer, chats)
+    model, tokenizer = loading.load(str(MODEL), device="cpu")
+    ids = encode_chats(tokenizer, chats)
     own = [sampling.complete(model, tokenizer, [tokens], ["k"], max_new_tokens=24)[0][0] for tokens in ids]
     assert [reply["text"].strip() for reply in replies] == [completion["text"] for completion in own] and all(reply["text"].strip() for reply in replies)
     assert [reply["prompt_tokens"] for reply in replies] == [len(tokens) for tokens in ids]

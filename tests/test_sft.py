@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lib import models, pretrain, sft
-from lib.models import encode_chats
+from lib.embedded import pretraining
+from lib.models import loading
+from lib.models.chats import encode_chats
+from lib.training import sft
 
 QUESTION = "Instruction: Is it so? Please choose an answer from {yes/no}.\nInput: coral mapping\nAnswer: "
 LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -67,7 +69,7 @@ def test_the_loss_is_that_of_the_answer_alone(tiny, tmp_path):
         start = coded["completion_mask"].index(1)
         pairs.append((coded["input_ids"][:start], coded["input_ids"][start:]))
     with torch.no_grad():
-        expected = pretrain.completion_loss(model, pairs).item()  # our own cross-entropy over the answers' tokens
+        expected = pretraining.completion_loss(model, pairs).item()  # our own cross-entropy over the answers' tokens
     _, curve = sft.train(model, tokenizer, examples, tuning(), tmp_path)
     assert curve == [{"step": 1, "loss": pytest.approx(expected, rel=1e-3)}]
 
@@ -141,7 +143,7 @@ def test_an_adapter_on_a_quantised_base(tiny, tmp_path, bits):
         pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id,
     )).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
-    model, tokenizer = models.load(str(tmp_path / "base"), device="cpu", quantisation=bits)
+    model, tokenizer = loading.load(str(tmp_path / "base"), device="cpu", quantisation=bits)
     stored = {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.dtype in (torch.int8, torch.uint8)}
     assert len(stored) == 7  # every linear layer of the block
     tuned, curve = sft.train(model, tokenizer, rows(tokenizer, 12), tuning(epochs=3), tmp_path / "work")

@@ -14,12 +14,14 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Mixtr
 from transformers.models import llama, mistral, mixtral, qwen2
 from trl import DPOConfig, DPOTrainer
 
-from lib import adapters, dpo, models, tree_trainer
-from lib.records import DataError
-from lib.settings import ROOT
-from lib.tree import Pack, Steps, Tree, bundles, grow, pair_losses, turns
-from lib.tree_model import plant, separate_logps
-from lib.tree_trainer import TreeTrainer
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+from lib.models import loading, lora
+from lib.training import dpo, tree_trainer
+from lib.training.losses import pair_losses
+from lib.training.tree import Pack, Steps, Tree, bundles, grow, turns
+from lib.training.tree_attention import plant, separate_logps
+from lib.training.tree_trainer import TreeTrainer
 
 WORDS = ["kernel", "clustering", "leadership", "physics", "models", "of", "the", "stars", "and", "data"]
 FAMILIES = {"llama": LlamaConfig, "mistral": MistralConfig, "mixtral": MixtralConfig, "qwen2": Qwen2Config}
@@ -27,7 +29,7 @@ FAMILIES = {"llama": LlamaConfig, "mistral": MistralConfig, "mixtral": MixtralCo
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return models.load_tokenizer(str(ROOT / "data/models/embedded/base"))
+    return loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
 
 
 @pytest.fixture
@@ -363,7 +365,7 @@ def test_the_settings_choose_the_trainer(tokenizer, tmp_path):
     for name in ("trl", "tree"):
         settings = small_settings(trainer=name, batch_size=6, epochs=4, learning_rate=1e-3)
         tuned, histories[name] = dpo.train(new_model(tokenizer), tokenizer, rows, rows[:6], settings, tmp_path / name)
-        adapters.save_adapter(tuned, tmp_path / name / "adapter", "base", "card")
+        lora.save_adapter(tuned, tmp_path / name / "adapter", "base", "card")
         shutil.rmtree(max(tmp_path.glob(f"{name}/checkpoint-*"), key=lambda path: int(path.name.split("-")[1])))
         resumed, history = dpo.train(new_model(tokenizer), tokenizer, rows, rows[:6], settings, tmp_path / name)  # from the one before
         assert history == histories[name]

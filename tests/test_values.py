@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from lib import corpus, metrics, records, stats
+from lib.core import records
+from lib.metrics import competencies, overlap, stats
+from lib.metrics.text import distinct, self_bleu
 
 
 def test_bad_lines_name_file_line_and_field(tmp_path):
@@ -69,43 +71,43 @@ def profile(*pairs, domain="physics"):
 def test_precision_recall_f1_by_hand():
     truth = profile(("a b", ""), ("c d", ""), ("e f", ""), ("g h", ""))
     found = profile(("A B", ""), ("c d", ""), ("x y", ""))
-    assert metrics.precision_recall_f1(found, truth) == pytest.approx({"precision": 2 / 3, "recall": 1 / 2, "f1": 4 / 7})
-    assert metrics.precision_recall_f1(None, truth) == {"precision": 0, "recall": 0, "f1": 0}
+    assert competencies.precision_recall_f1(found, truth) == pytest.approx({"precision": 2 / 3, "recall": 1 / 2, "f1": 4 / 7})
+    assert competencies.precision_recall_f1(None, truth) == {"precision": 0, "recall": 0, "f1": 0}
     twice = profile(("a b", ""), ("a b", ""))
-    assert metrics.precision_recall_f1(twice, truth)["precision"] == 1 / 2
+    assert competencies.precision_recall_f1(twice, truth)["precision"] == 1 / 2
 
 
 def test_similarity_by_hand():
     truth = profile(("a b", "does it well"), ("c d", "knows it"))
-    assert metrics.similarity(truth, truth) == pytest.approx(1.0)
-    assert metrics.similarity(None, truth) == 0
+    assert competencies.similarity(truth, truth) == pytest.approx(1.0)
+    assert competencies.similarity(None, truth) == 0
     vague = profile(("a b", "other words entirely"), domain="chemistry")
     # One pair of two and one: name 1, description 0, so it earns 0.5; soft F1 = 2 * 0.5 / 3; no point for the domain.
-    assert metrics.similarity(vague, truth) == pytest.approx(0.9 / 3)
+    assert competencies.similarity(vague, truth) == pytest.approx(0.9 / 3)
     padded = {**truth, "competencies": truth["competencies"] + [{"name": "team work", "description": "x"}] * 2}
-    assert metrics.similarity(padded, truth) < metrics.similarity(truth, truth)
+    assert competencies.similarity(padded, truth) < competencies.similarity(truth, truth)
 
 
 def test_which_competencies_pair_and_what_they_earn():
     truth = profile(("a b", "does it well"), ("c d", "knows it"))
     found = profile(("c d", "knows it"), ("a x", "does it well"), ("q r", "knows it"), ("c d", "knows it"))
     # The second shares half of its name and its whole description; the last finds its match taken.
-    assert metrics.pairs(found, truth) == [(0, 1, pytest.approx(1.0)), (1, 0, pytest.approx(0.75))]
+    assert competencies.pairs(found, truth) == [(0, 1, pytest.approx(1.0)), (1, 0, pytest.approx(0.75))]
 
 
 def test_diversity_figures():
-    assert metrics.distinct(["a b a", "a b"], 1) == 2 / 5
-    assert metrics.distinct(["a b a", "a b"], 2) == 2 / 3
-    assert metrics.distinct(["a"], 2) is None
-    assert metrics.self_bleu(["the same words here now"] * 3) == pytest.approx(100)
-    assert metrics.self_bleu(["one"]) is None
+    assert distinct(["a b a", "a b"], 1) == 2 / 5
+    assert distinct(["a b a", "a b"], 2) == 2 / 3
+    assert distinct(["a"], 2) is None
+    assert self_bleu(["the same words here now"] * 3) == pytest.approx(100)
+    assert self_bleu(["one"]) is None
 
 
 def test_near_duplicates_and_contamination():
     long = "one two three four five six seven eight nine ten eleven twelve"
-    assert corpus.near_duplicates([long, "entirely other words stand here today", long.upper()], 0.9) == {2: 0}
+    assert overlap.near_duplicates([long, "entirely other words stand here today", long.upper()], 0.9) == {2: 0}
     near = " ".join(["word" + str(i) for i in range(60)])
-    assert corpus.near_duplicates([near, near + " extra"], 0.9) == {1: 0}
-    assert corpus.contaminated([[long], ["x " + long[:20]]], [["zero " + long + " end"]], 8) == [0]
-    assert corpus.contaminated([["a b c d", "e f g h"]], [["a b c d e f g h"]], 8) == []  # no run across abstracts
-    assert corpus.distinct_completions(["a b c", "a b c", "x y z"], 0.95) == [0, 2]
+    assert overlap.near_duplicates([near, near + " extra"], 0.9) == {1: 0}
+    assert overlap.contaminated([[long], ["x " + long[:20]]], [["zero " + long + " end"]], 8) == [0]
+    assert overlap.contaminated([["a b c d", "e f g h"]], [["a b c d e f g h"]], 8) == []  # no run across abstracts
+    assert overlap.distinct_completions(["a b c", "a b c", "x y z"], 0.95) == [0, 2]

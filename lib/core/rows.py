@@ -1,0 +1,165 @@
+"""The rows that rooms hand to each other, and that lie in data/ as JSON Lines: who reads a signature looks them up here."""
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class Message(TypedDict):
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Competency(TypedDict):
+    """What an author can do, and one or two sentences on it."""
+
+    name: str
+    description: str
+
+
+class Profile(TypedDict):
+    """What a model writes of an author."""
+
+    domain: str
+    competencies: list[Competency]
+
+
+class Abstract(TypedDict):
+    """One abstract; the truth is known for synthetic authors only."""
+
+    id: str
+    author: str
+    title: str
+    text: str
+    domain: NotRequired[str]
+    truth: NotRequired[dict[str, Any]]
+
+
+class Group(TypedDict):
+    """The abstracts that one profile is to be written from. domain and truth are None where nobody knows them."""
+
+    id: str
+    author: str
+    split: NotRequired[str]
+    domain: NotRequired[str | None]
+    truth: NotRequired[Profile | None]
+    abstracts: list[Abstract]
+
+
+class Prompt(TypedDict):
+    """One chat that asks for a profile."""
+
+    id: str
+    author: str
+    split: str
+    domain: str | None
+    truth: Profile | None
+    messages: list[Message]
+
+
+class Rejected(TypedDict):
+    """What could not be read, where it stands, and why."""
+
+    file: str
+    line: int
+    reason: str
+
+
+class Completion(TypedDict):
+    """What a model wrote; `finished` is False where the length limit cut it off."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+class Candidates(TypedDict):
+    """K answers to one prompt, and what each is worth: "ok", "unfinished", "unreadable" or "duplicate"."""
+
+    id: str
+    author: str
+    split: str
+    messages: list[Message]
+    completions: list[str]
+    profiles: list[Profile | None]
+    model: str
+    tokens: list[int]
+    status: list[str]
+
+
+class Comparison(TypedDict):
+    """What a judge is asked: two texts about one prompt. repeat: a number that makes it answer the same question anew."""
+
+    id: str
+    abstracts: str
+    left: str
+    right: str
+    repeat: int
+
+
+class Vote(TypedDict):
+    """What one judge says of one comparison; None where it says nothing valid."""
+
+    winner: Literal["left", "right", "tie"] | None
+    status: str
+    reason: str
+
+
+class Verdict(Vote):
+    """A vote as it is kept: left and right are indices of candidates, order is 1 where the smaller one stands left, else 2."""
+
+    id: str
+    left: int
+    right: int
+    order: int
+    judge: str
+    repeat: NotRequired[int]
+
+
+class Preference(TypedDict):
+    """One pair in TRL's conversational form; margin in logits between the two strengths."""
+
+    id: str
+    author: str
+    split: str
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    margin: float
+
+
+class Written(TypedDict):
+    """One profile by one model: the text, and what could be read out of it."""
+
+    id: str
+    text: str
+    tokens: int
+    finished: bool
+    profile: Profile | None
+
+
+class Rate(TypedDict):
+    """A rate or a mean with its 95 % interval; None where nothing is known."""
+
+    rate: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Labelled(TypedDict):
+    """A text with a question and its answer; our own sets also say what is true and what makes it hard."""
+
+    id: str
+    instruction: str
+    text: str
+    label: str
+    set: NotRequired[str]
+    truth: NotRequired[str]
+    kind: NotRequired[str]
+
+
+class Request(TypedDict):
+    """One call to a language model."""
+
+    messages: list[Message]
+    repeat: NotRequired[int]

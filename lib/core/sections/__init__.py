@@ -1,0 +1,1 @@
+"""The sections of params.yaml: names, types and ranges of every setting."""

@@ -1,0 +1,119 @@
+"""Who judges, how, and at what price."""
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from lib.core.sections.section import Count, Section, Share
+
+
+class Server(Section):
+    """How a server is asked, apart from where it is."""
+
+    key_variable: str
+    temperature: float = Field(ge=0, le=2)
+    max_tokens: int = Field(ge=1)
+    concurrency: int = Field(ge=1, le=1000)
+    timeout: float = Field(gt=0)
+    retries: int = Field(ge=0, le=20)
+    deadline: float = Field(gt=0)
+    breaker: int = Field(ge=1)
+    price_in: float = Field(ge=0)
+    price_out: float = Field(ge=0)
+    budget: float | None = Field(gt=0)
+    structured: Literal["auto", "json_schema", "json_object", "text"]
+
+
+class Endpoint(Server):
+    urls: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def no_secret_is_written_down(self):
+        if self.key_variable and not (self.key_variable.isidentifier() and self.key_variable.isupper()):
+            raise ValueError("key_variable must be the name of an environment variable in capitals; the key itself belongs in that variable")
+        for url in self.urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+                raise ValueError("each of urls must look like http://host:8000/v1, without user, password or query")
+        return self
+
+
+class Usual(Section):
+    """What a judge has where its own line in the panel is silent."""
+
+    screens: bool
+    guided: bool
+    prompt: Literal["brief", "full"]
+    temperature: float = Field(ge=0, le=5)
+    max_tokens: int = Field(ge=8)
+    endpoint: Server
+
+
+class Panelist(Section):
+    """One judge. temperature and max_tokens are those of kind chat, None for others; only kind endpoint has an endpoint."""
+
+    name: str = Field(min_length=1)
+    kind: Literal["reference", "likelihood", "chat", "endpoint"]
+    model: str
+    screens: bool
+    guided: bool
+    prompt: Literal["brief", "full"]
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    max_tokens: int | None = Field(default=None, ge=8)
+    endpoint: Endpoint | None = None
+
+    @model_validator(mode="after")
+    def an_endpoint_has_urls(self):
+        if (self.kind == "endpoint") != (self.endpoint is not None):
+            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; only kind endpoint has, and needs, a section `endpoint`")
+        if self.kind != "chat" and (misplaced := self.model_fields_set & {"temperature", "max_tokens"}):
+            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; {min(misplaced)} belongs to a judge of kind chat, or "
+                             "into the section `endpoint`")
+        return self
+
+
+class Study(Section):
+    prompts: int = Count
+    repeated: int = Count
+    canaries: int = Count
+
+
+class Judging(Section):
+    seed: int
+    scheme: Literal["knockout", "swiss", "merge_sort", "two_pass", "all_pairs"]
+    rounds: int = Field(ge=1)
+    pairs: int = Field(ge=1)
+    threshold: float = Field(ge=0.5, le=1)
+    min_margin: float = Field(ge=0)
+    drop_cycles: bool
+    tie_margin: float = Share
+    usual: Usual
+    panel: list[Panelist] = Field(min_length=1)
+    study: Study
+
+    @model_validator(mode="before")
+    @classmethod
+    def judges_have_what_is_usual(cls, given):
+        """Each line of the panel, completed by `usual` with what its kind of judge has."""
+        usual = given.get("usual") if isinstance(given, dict) else None
+        if not (isinstance(usual, dict) and isinstance(given.get("panel"), list)):
+            return given
+        return {**given, "panel": [with_usual(judge, usual) if isinstance(judge, dict) else judge for judge in given["panel"]]}
+
+    @model_validator(mode="after")
+    def names_differ(self):
+        names = [judge.name for judge in self.panel]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
+        return self
+
+
+def with_usual(judge, usual):
+    """A line of the panel with what its kind of judge has beside."""
+    kind, server = judge.get("kind"), judge.get("endpoint")
+    common = {name: usual[name] for name in ("screens", "guided", "prompt") if name in usual}
+    if kind == "chat":
+        common |= {name: usual[name] for name in ("temperature", "max_tokens") if name in usual}
+    if kind == "endpoint" and isinstance(server, dict) and isinstance(usual.get("endpoint"), dict):
+        judge = {**judge, "endpoint": {**usual["endpoint"], **server}}
+    return {**common, **judge}

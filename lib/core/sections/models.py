@@ -1,0 +1,78 @@
+"""Where models run, which ones play which role, and how the embedded ones are trained."""
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lib.core.sections.section import Count, Positive, Section, Share
+
+
+class Runtime(Section):
+    threads: int = Field(ge=1, le=256)
+    device: Literal["auto", "cpu", "cuda"]
+    offline: bool
+
+
+class Models(Section):
+    base: str
+    larger: str
+    label_judge: str
+    evaluation_judge: str
+    prompt: Literal["brief", "full"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    quantisation: Literal["none", "8bit", "4bit"]
+    max_prompt_tokens: int = Field(ge=64)
+    max_new_tokens: int = Field(ge=16)
+    batch_size: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def roles_never_mix(self):
+        roles = {"base": self.base, "larger": self.larger, "label_judge": self.label_judge,
+                 "evaluation_judge": self.evaluation_judge}
+        for one, other in (("label_judge", "base"), ("evaluation_judge", "base"), ("evaluation_judge", "larger"),
+                           ("evaluation_judge", "label_judge"), ("label_judge", "larger")):
+            if roles[one] == roles[other]:
+                raise ValueError(f"{one} and {other} are the same model; no model may judge its own output")
+        return self
+
+
+class Faults(Section):
+    vague: float = Share
+    missing: float = Share
+    distractor: float = Share
+    invented: float = Share
+    domain: float = Share
+    padded: float = Share
+    repeated: float = Share
+
+
+class Role(Section):
+    hidden: int = Field(ge=16)
+    layers: int = Field(ge=2)
+    heads: int = Field(ge=1)
+    matched: Literal[1, 3]
+    seed: int
+    batch: int = Field(ge=1)
+    learning_rate: float = Positive
+    invented: float = Share
+    induction_steps: int = Count
+    clean_steps: int = Count
+    own_steps: int = Count
+    judging_steps: int = Count
+    faults: Faults
+
+    @model_validator(mode="after")
+    def heads_divide(self):
+        if self.hidden % (4 * self.heads):
+            raise ValueError(f"hidden is {self.hidden}; it must be a multiple of 4 x heads ({4 * self.heads})")
+        if self.matched == 3 and self.heads != 4:
+            raise ValueError(f"heads is {self.heads}; to match 3 tokens takes 4")
+        return self
+
+
+class Pretraining(Section):
+    train: bool
+    folder: str
+    tokenizer_authors: int = Count
+    tokenizer_pieces: int = Field(ge=300)
+    held_out_authors: int = Count
+    roles: dict[Literal["base", "larger", "label_judge", "evaluation_judge"], Role]

@@ -1,0 +1,10 @@
+"""What every section is: strict, frozen; and the ranges that recur."""
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Field(ge=0, le=1)
+Count = Field(ge=0)
+Positive = Field(gt=0)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,155 @@
+"""Evaluation, rounds, experts, instruction tuning and generalisation."""
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lib.core.sections.section import Count, Positive, Section, Share
+from lib.core.sections.tuning import Tuning
+
+
+class Decoding(Section):
+    temperature: float = Field(ge=0, le=5)
+    top_p: float = Field(gt=0, le=1)
+
+
+class Evaluation(Section):
+    seed: int
+    thesis_setting: str
+    settings: dict[str, Decoding]
+    examples: int = Count
+
+    @model_validator(mode="after")
+    def thesis_setting_exists(self):
+        if self.thesis_setting not in self.settings:
+            raise ValueError(f"thesis_setting is {self.thesis_setting!r}; it must be one of {', '.join(self.settings)}")
+        return self
+
+
+class Run(Section):
+    learning_rate: float = Positive
+    epochs: float = Positive
+
+
+class Rounds(Section):
+    prompts: int = Field(ge=1)
+    judges: list[str] = Field(min_length=1)
+    later: Run
+    longer: Run
+    together: Run
+    sft: Tuning
+
+
+class Experts(Section):
+    seed: int
+    items: int = Field(ge=1, le=999)
+    reviewers: int = Field(ge=1, le=99)
+    ratings_per_item: int = Field(ge=1)
+    repeated: int = Count
+    epsilon: float = Field(ge=0, lt=1)
+    path: str
+    study_path: str
+
+    @model_validator(mode="after")
+    def enough_reviewers(self):
+        if self.ratings_per_item > self.reviewers:
+            raise ValueError(f"ratings_per_item is {self.ratings_per_item}; it must be at most the number of reviewers ({self.reviewers})")
+        return self
+
+
+class Compared(Section):
+    name: str = Field(min_length=1)
+    model: str
+    adapter: str
+    quantisation: Literal["none", "8bit", "4bit"]
+
+
+class JobAds(Section):
+    seed: int
+    train: int = Field(ge=2)
+    test: int = Field(ge=1)
+    quantisation: Literal["none", "8bit", "4bit"]
+    epochs: float = Positive
+    missed: dict[Literal["gender", "age", "origin", "ability"], float]
+    alarmed: dict[Literal["neutral", "hard_neutral"], float]
+
+    @model_validator(mode="after")
+    def every_rate_is_given(self):
+        for name, rates, size in (("missed", self.missed, 4), ("alarmed", self.alarmed, 2)):
+            if len(rates) < size or not all(0 <= rate <= 1 for rate in rates.values()):
+                raise ValueError(f"{name} must give a probability from 0 to 1 for each of its {size} kinds")
+        return self
+
+
+class Instruction(Section):
+    seed: int
+    model: str
+    compared: list[Compared]
+    synthetic: bool
+    path: str
+    hub: list[Literal["tfns", "fiqa", "fpb", "nwgi"]]
+    repair_umlauts: bool
+    train: int = Field(ge=2)
+    test: int = Field(ge=1)
+    noise: float = Share
+    single: str
+    template: Literal["plain", "alpaca", "chat"]
+    quantisation: Literal["none", "8bit", "4bit"]
+    also: list[Literal["8bit", "4bit"]]
+    workers: int = Field(ge=1, le=64)
+    batch_size: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    tuning: Tuning
+    job_ads: JobAds
+
+    @model_validator(mode="after")
+    def names_differ(self):
+        names = [item.name for item in self.compared]
+        if len(set(names)) < len(names) or {"pretrained", "tuned_single", "tuned_all"} & set(names):
+            raise ValueError("each of compared needs a name of its own, other than pretrained, tuned_single and tuned_all")
+        return self
+
+
+class Gate(Section):
+    seed: int
+    tests: int = Field(ge=8)
+    unseen_f1: float = Share
+    tolerance: int = Field(ge=0)
+    authors: int = Count
+    invented: float = Share
+    sft: Tuning
+    explained: Tuning
+
+
+class Explanations(Section):
+    seed: int
+    path: str
+    cue: Literal["length", "marker", "plural", "present"]
+    strengths: list[float] = Field(min_length=1)
+    seeds: int = Field(ge=1)
+    pool: int = Field(ge=8)
+    train: int = Field(ge=4)
+    test: int = Field(ge=4)
+    tuning: Tuning
+
+    @model_validator(mode="after")
+    def strengths_include_the_neutral_one(self):
+        if 0.5 not in self.strengths or not all(0.5 <= strength <= 1 for strength in self.strengths):
+            raise ValueError("strengths must lie between 0.5 and 1 and include 0.5, where the cue means nothing: drops are measured from there")
+        return self
+
+
+class Forgetting(Section):
+    seed: int
+    task: Literal["profiles", "sentiment", "job_bias"]
+    train: int = Field(ge=1)
+    test: int = Field(ge=1)
+    profiles: int = Field(ge=1)
+    language: Literal["profiles", "abstracts"]
+    methods: dict[Literal["full", "lora", "multi_task"], Tuning | None]
+
+
+class Generalisation(Section):
+    workers: int = Field(ge=1, le=64)
+    gate: Gate
+    explanations: Explanations
+    forgetting: Forgetting

@@ -1,0 +1,56 @@
+"""How weights are tuned: supervised, and by preference."""
+from typing import Literal
+
+from pydantic import Field
+
+from lib.core.sections.section import Count, Positive, Section, Share
+
+
+class Lora(Section):
+    r: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    dropout: float = Share
+    target_modules: list[str]
+
+
+class Optimisation(Section):
+    """What every tuning of weights has."""
+
+    learning_rate: float = Positive
+    lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"]
+    warmup_ratio: float = Share
+    epochs: float = Positive
+    batch_size: int = Field(ge=1)
+    gradient_accumulation: int = Field(ge=1)
+    max_grad_norm: float = Positive
+    weight_decay: float = Field(ge=0)
+    gradient_checkpointing: bool
+    seed: int
+    logging_steps: int = Field(ge=1)
+    lora: Lora
+
+
+class Tuning(Optimisation):
+    """Supervised tuning."""
+
+    method: Literal["full", "lora"]
+    max_length: int = Field(ge=16)
+    precision: Literal["none", "fp16", "bf16"]
+    checkpoints: int = Count
+
+
+class Dpo(Optimisation):
+    """Tuning by preference."""
+
+    launch: Literal["none", "one_gpu", "ddp", "fsdp2", "zero3", "cpu_2"]
+    trainer: Literal["tree", "trl"]
+    token_budget: int = Field(ge=64)
+    too_long: Literal["refuse", "truncate"]
+    beta: float = Positive
+    loss_type: list[Literal["sigmoid", "ipo", "hinge", "robust", "sft"]]
+    loss_weights: list[float]
+    label_smoothing: float = Field(ge=0, lt=0.5)
+    max_length: int = Field(ge=64)
+    precompute_reference: bool
+    checkpoints: int = Field(ge=1)
+    check_merge: bool

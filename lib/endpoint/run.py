@@ -1,0 +1,221 @@
+"""The event loop of one `Endpoint.ask`: workers that take requests, a gate before the servers, retries, and a writer."""
+import asyncio
+import math
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+
+from lib.core.records import DataError
+from lib.endpoint.server import Failure, Replica
+from lib.endpoint.store import reply
+
+LONGEST_PAUSE = 60.0  # seconds between two tries, unless the server asks for more
+GRACE = 10.0  # seconds for calls in flight to end once the run has to stop
+JITTER = random.Random()  # its own generator: pauses must not use up a notebook's seed
+
+
+class Gate:
+    """So many calls in flight, and so much money at risk. The number halves when the server says it is busy and grows by one
+    per round of answers (AIMD); the worst case of every call in flight is reserved from the budget."""
+
+    def __init__(self, most, budget, spent):
+        self.most, self.limit, self.busy, self.cut_at = most, float(most), 0, -math.inf
+        self.budget, self.spent, self.reserved = math.inf if budget is None else budget, spent, 0.0
+        self.changed = asyncio.Condition()
+
+    def fits(self, worst):
+        return self.spent + self.reserved + worst <= self.budget
+
+    async def enter(self, worst):
+        """Wait for a place. Returns False where the budget cannot pay for the call, whatever those in flight will cost."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.busy < math.floor(self.limit) and (self.fits(worst) or not self.busy))
+            if not self.fits(worst):
+                return False
+            self.busy, self.reserved = self.busy + 1, self.reserved + worst
+            return True
+
+    async def leave(self, worst, cost):
+        self.busy, self.reserved, self.spent = self.busy - 1, self.reserved - worst, self.spent + cost
+        async with self.changed:
+            self.changed.notify(2)  # for this place, and for one that growth may have added
+
+    def grow(self):
+        self.limit = min(self.most, self.limit + 1 / self.limit)
+
+    def cut(self, started, now):
+        if started > self.cut_at:  # a burst cuts once: what was sent before the last cut does not cut again
+            self.limit, self.cut_at = max(1.0, self.limit / 2), now
+
+
+class Run:
+    """One `ask` at work. todo: {key: messages}."""
+
+    def __init__(self, endpoint, todo, bar):
+        self.endpoint, self.settings, self.calls, self.bar = endpoint, endpoint.settings, endpoint.calls, bar
+        self.todo, self.total, self.replies, self.reason = iter(todo.items()), len(todo), {}, None
+        self.stopped, self.rows, self.flying = asyncio.Event(), asyncio.Queue(), set()
+
+    def in_thread(self):
+        """All replies, {key: reply}. Notebooks already run an event loop in the main thread, so this one gets a thread of its own."""
+        loop = asyncio.new_event_loop()
+
+        def work():
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                return runner.run(self.all())
+
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                with suppress(RuntimeError):  # the loop may just have ended
+                    loop.call_soon_threadsafe(self.stop, "interrupted")
+                future.exception()  # waits for the end; the interrupt itself goes on up
+                raise
+
+    async def all(self):
+        settings, self.clock = self.settings, asyncio.get_running_loop().time
+        self.gate = Gate(settings.concurrency, settings.budget, self.calls.spent(self.endpoint.name))
+        self.replicas = [Replica(url, self.endpoint.key, settings.timeout, settings.breaker) for url in settings.urls]
+        async with AsyncExitStack() as stack:
+            for replica in self.replicas:
+                await stack.enter_async_context(replica.client)
+            writer = asyncio.create_task(self.write())
+            await self.until_done_or_stopped([asyncio.create_task(self.work()) for _ in range(min(settings.concurrency, self.total))])
+            self.rows.put_nowait(None)
+            await writer
+        if isinstance(self.reason, str):
+            raise DataError(f"{self.endpoint.name}: {self.reason}. {self.bar.n} of {self.bar.total} calls are answered and kept; "
+                            "run again to go on from there.")
+        if self.reason:
+            raise self.reason
+        return self.replies
+
+    async def until_done_or_stopped(self, workers):
+        """Wait for the workers. Once the run has to stop, only calls in flight go on, for GRACE seconds."""
+        done, stopped = asyncio.gather(*workers, return_exceptions=True), asyncio.create_task(self.stopped.wait())
+        await asyncio.wait([done, stopped], timeout=self.settings.deadline, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            self.stop(f"not done within the deadline of {self.settings.deadline:g} s; raise it")
+            for worker in set(workers) - self.flying:
+                worker.cancel()
+            await asyncio.wait([done], timeout=GRACE)
+            for worker in workers:
+                worker.cancel()
+        await done
+        stopped.cancel()
+
+    def stop(self, reason):
+        """Begin no further call. reason: an exception, or a sentence for the DataError that ends the run; the first one stands."""
+        self.reason = self.reason or reason
+        self.stopped.set()
+
+    async def work(self):
+        try:
+            for key, messages in self.todo:
+                answer = await self.settle(key, messages)
+                if answer is None:
+                    return
+                self.replies[key] = answer
+        except Exception as error:  # a mistake of ours may not pass for a failed call
+            self.stop(error)
+
+    async def settle(self, key, messages):
+        """Ask until there is an answer or no retry is left. Returns the reply; None where the run stops first."""
+        tries, replica = 0, None
+        while not self.reason:
+            body, cost = self.endpoint.body(messages), 0.0
+            worst = self.endpoint.cost(self.endpoint.prompt_tokens(messages), self.settings.max_tokens)
+            if not await self.gate.enter(worst):
+                self.stop(f"{self.gate.spent:.6g} of the budget of {self.settings.budget:g} is spent and the next call may cost "
+                          f"{worst:.3g}; raise budget")
+                return None
+            try:
+                replica = await self.pick(replica)
+                if replica is None or self.reason:
+                    return None
+                started = self.clock()
+                answer, cost, failure = await self.call(replica, key, body, worst)
+            finally:
+                await self.gate.leave(worst, cost)
+            if failure is None:
+                self.gate.grow()
+                return answer
+            if failure.cure == "stop":
+                self.stop(f"{replica.host} says {failure}")
+                return None
+            if failure.cure == "adapt" and self.endpoint.adapt(body, str(failure)):
+                continue
+            replica.fail(failure, started)
+            if failure.kind == "busy":
+                self.gate.cut(started, self.clock())
+            if failure.cure == "adapt" or tries == self.settings.retries:
+                return answer
+            if not self.reason and not self.all_open:
+                await asyncio.sleep(failure.wait + JITTER.uniform(0, min(LONGEST_PAUSE, 2.0**tries / 2)))  # full jitter
+            tries += 1
+        return None
+
+    @property
+    def all_open(self):
+        return all(replica.open for replica in self.replicas)
+
+    async def pick(self, last):
+        """The replica for a call: the least busy one that is not resting, rather another than failed last. None stops the run."""
+        while not self.all_open:
+            ready = [replica for replica in self.replicas if replica.rests_until <= self.clock()]
+            if ready:
+                return min(ready, key=lambda replica: (replica is last, replica.in_flight))
+            await asyncio.sleep(min(replica.rests_until for replica in self.replicas) - self.clock())
+        self.stop("; ".join(f"{replica.failures} calls in a row failed at {replica.host}, the last with {replica.last}"
+                            for replica in self.replicas) + "; check the server")
+        return None
+
+    async def call(self, replica, key, body, worst):
+        """One call, on disk before it counts. Returns (reply, cost, failure or None)."""
+        request = {"name": self.endpoint.name, **body}
+        started, failure = self.clock(), None
+        self.flying.add(asyncio.current_task())
+        try:
+            answer, raw = await replica.send(body)
+            answer["seconds"] = self.clock() - started
+            cost = worst  # where the server does not say what it used
+            if None not in (answer["prompt_tokens"], answer["completion_tokens"]):
+                cost = self.endpoint.cost(answer["prompt_tokens"], answer["completion_tokens"])
+                self.endpoint.learn(body["messages"], answer["prompt_tokens"])
+            answer |= {name: answer[name] or 0 for name in ("prompt_tokens", "completion_tokens")}
+        except Failure as error:
+            failure, raw, cost = error, error.raw[:4000], worst if error.billed else 0.0
+            answer = reply("failed", error=str(error), seconds=self.clock() - started)
+        except asyncio.CancelledError:
+            answer = reply("failed", error="stopped: given up in flight when the run had to stop", seconds=self.clock() - started)
+            self.keep(key, request, answer, "", worst)
+            raise
+        await self.keep(key, request, answer, raw, cost)  # so a kill costs no worker more than one answer
+        self.flying.discard(asyncio.current_task())
+        return answer, cost, failure
+
+    def keep(self, *row):
+        """Hand a row to the writer. Returns a future that is done once the row is on disk."""
+        kept = asyncio.get_running_loop().create_future()
+        self.rows.put_nowait((row, kept))
+        return kept
+
+    async def write(self):
+        """Commit what has come in, batch by batch, until a None comes. Progress shows what is on disk."""
+        last = False
+        while not last:
+            batch = [await self.rows.get()]
+            while not self.rows.empty():
+                batch.append(self.rows.get_nowait())
+            last = None in batch
+            batch = [item for item in batch if item is not None]
+            try:
+                await asyncio.to_thread(self.calls.put_all, [row for row, _ in batch])
+                self.bar.update(sum(answer["status"] != "failed" for (_, _, answer, _, _), _ in batch))
+            except Exception as error:  # nothing more is asked once answers cannot be kept
+                self.stop(error)
+            for _, kept in batch:
+                if not kept.done():  # its worker may have been given up
+                    kept.set_result(None)

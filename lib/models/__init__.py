@@ -1,0 +1,4 @@
+"""Language models: loading, quantising, adapting, sampling, scoring.
+
+Imports core.
+"""

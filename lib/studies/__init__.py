@@ -1,0 +1,4 @@
+"""What the notebooks do, study by study.
+
+Imports all rooms below.
+"""

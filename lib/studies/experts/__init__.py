@@ -1,0 +1,1 @@
+"""The review by human experts: pages, answers, statistics, and the original study."""

@@ -1,0 +1,1 @@
+"""Does it generalise: behaviour tests, training with explanations, forgetting."""

@@ -1,0 +1,23 @@
+"""The whole pipeline on a user's own files: broken rows, and text that the embedded models have never seen."""
+import json
+
+from helpers import smoke
+from helpers.smoke import run
+
+
+def test_bad_rows_and_foreign_text_still_give_a_report(tmp_path):
+    project = smoke.project(tmp_path)
+    lines = [json.dumps({"id": i, "text": f"Wir untersuchen Stahlbrücken Nummer {i} im Winter und berichten über Risse. " * 3}) for i in range(14)]
+    (project / "data/raw/mine.jsonl").write_text("\n".join([*lines, "not json", '{"text": ""}']) + "\n")
+    params = project / "params.yaml"
+    before, smoke_profile = params.read_text().split("\n  smoke:\n")
+    for old, new in (("data: {", "data: {source: files, group_size: 2, "), ("folder: \"\"", "folder: \"\"\n      train: false")):
+        smoke_profile = smoke_profile.replace(old, new, 1)
+    params.write_text(f"{before}\n  smoke:\n{smoke_profile}")
+    run(project, "dvc", "repro", "04_evaluation", "05_expert_review", "07_generalisation", "10_comparison")  # all that these files have a part in
+    run(project, "lib", "report")
+    metrics = json.loads((project / "reports/metrics/01_data_synthesis.json").read_text())
+    assert metrics["source"] == "files" and metrics["rejected_rows"] == 2 and not metrics["models_have_seen_such_text"]
+    assert "never seen text like" in (project / "reports/index.html").read_text()
+    page = (project / "reports/01_data_synthesis.html").read_text()
+    assert "mine.jsonl" in page and "not JSON" in page and "the text is empty" in page
