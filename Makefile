@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help env repro test lab bench lint clean
+.PHONY: help env repro test fuzz lab bench lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,15 +27,20 @@ repro: env  ## rebuild what is out of date, from abstracts to the report
 test: env  ## run all tests, a smoke run of the whole pipeline included
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-lab: env  ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+lab: env  ## open JupyterLab on the notebooks; exploring them changes no result
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter" $(BIN)/jupyter lab
 
 bench: env  ## measure speed beside plain libraries (08_benchmarks), and render the results
 	@$(BIN)/python -m lib run notebooks/08_benchmarks.ipynb
 	@$(BIN)/python -m lib report
+	@$(BIN)/python -m lib report --runtime
 
-lint: env  ## check style
+fuzz: env  ## search with fresh and many cases for what the property tests of `make test` do not find
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis
+
+lint: env  ## check style and types
 	@$(BIN)/ruff check lib tests notebooks
+	@$(BIN)/mypy lib
 
 clean:  ## remove the environment, caches and work in progress; data and reports stay
-	rm -rf .venv data/.work reports/failed .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv data/.work reports/failed .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,128 +3,148 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lib.core.records import DataError
-from lib.core.settings import ROOT, SettingsError
+from lib.core.settings import SettingsError
+from lib.report.extract import FORMS
 
-# Each command imports what it needs when it runs, so that --help answers at once.
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong use is answered by one sentence and exit status 2."""
-
-    def error(self, message):
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+Given = argparse.Namespace
+COMMANDS: dict[str, tuple[str, tuple[str, ...], Sequence[Argument], Callable[[Given], None]]] = {}
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands with their arguments. Each sets `command`, the function that carries it out."""
-    door = Parser(prog="python -m lib", description="The thesis workbook's commands.", epilog="Each has --help of its own.")
-    commands = door.add_subparsers(dest="name", metavar="COMMAND", required=True, parser_class=Parser)
-
-    def add(name: str, function: Callable, sentence: str, *examples: str) -> argparse.ArgumentParser:
-        lines = "\n".join(f"  python -m lib {name} {example}".rstrip() for example in examples)
-        one = commands.add_parser(name, help=sentence, description=sentence, epilog=f"examples:\n{lines}",
-                                  formatter_class=WithDefaults)
-        one.set_defaults(command=function)
-        return one
-
-    _extract(add("extract", extract, "Write competency profiles for your own abstracts.",
-                 "--model data/models/embedded/base --adapter data/adapter abstracts.csv -o profiles.jsonl",
-                 "--model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html"))
-    _experts(add("experts", experts, "Evaluate what experts answered, on our pages or in the original study.",
-                 "data/reviews", "FOLDER --format thesis -o thesis_study.json"))
-    one = add("costs", costs, "Say what judging the candidates would cost, calling nobody.", "", "--preset paper")
-    _preset(one)
-    one = add("memory", memory, "Estimate memory and time of a preset before anything is loaded.", "", "--preset paper")
-    _preset(one)
-    one = add("card", card, "Print the adapter's model card with its results, or upload both.",
-              "", "-o CARD.md", "--push me/competency-adapter")
-    one.add_argument("--adapter", type=Path, default=ROOT / "data" / "adapter", help="folder of the adapter")
-    one.add_argument("-o", "--output", type=Path, help="write the card to this file instead of printing it")
-    one.add_argument("--push", metavar="NAME", help="upload to this repository of the hub, with a token from HF_TOKEN")
-    one = add("settings", settings, "Check params.yaml, and show the settings of a preset.", "", "--preset paper --show")
-    _preset(one)
-    one.add_argument("--show", action="store_true", help="print every setting of the preset")
-    one = add("report", report, "Render the report from what the stages left behind.", "", "--runtime")
-    one.add_argument("--runtime", action="store_true", help="render the page of run times only")
-    one = add("run", run, "Run a notebook headless, as a stage.",
-              "notebooks/03_dpo.ipynb", "notebooks/09_round.ipynb number=2")
-    one.add_argument("notebook", type=Path, help="such as notebooks/03_dpo.ipynb")
-    one.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the notebook's own")
-    _preset(one)
-    return door
+def command(sentence: str, *examples: str, takes: Sequence[Argument] = ()) -> Callable:
+    """Make a function a command of its name. Each imports when it runs, so that --help is quick."""
+    def register(function: Callable[[Given], None]) -> None:
+        COMMANDS[function.__name__] = sentence, examples, takes, function
+    return register
 
 
-class WithDefaults(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Examples as they are written, and every default."""
-
-    def _get_help_string(self, action):
-        if action.default in (None, "", False, argparse.SUPPRESS):
-            return action.help
-        return super()._get_help_string(action)
+def take(*names: str, **options: Any) -> Argument:
+    """One argument, in argparse's words."""
+    return names, options
 
 
-def _preset(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--preset", default="", help="a name under `presets` in params.yaml (default: the one selected there)")
+def at_least(least: float) -> Callable[[str], float]:
+    """Reads a number of the type of `least` that is not below it."""
+    def read(word: str) -> float:
+        try:
+            value = type(least)(word)
+        except ValueError:
+            value = None
+        if value is None or not value >= least:  # nor is nan
+            raise argparse.ArgumentTypeError(f"{word!r} must be a number of at least {least}")
+        return value
+    return read
 
 
-def _extract(one: argparse.ArgumentParser) -> None:
-    one.add_argument("input", help="file or folder with abstracts: .jsonl, .csv, .tsv, .txt, .pdf or .bib")
-    one.add_argument("--model", required=True, help="a model's directory or hub name")
-    one.add_argument("--adapter", help="directory of a PEFT adapter, such as data/adapter")
-    one.add_argument("-o", "--output", required=True, type=Path, help="profiles.jsonl, .csv or .html")
-    one.add_argument("--prompt", choices=("auto", "brief", "full"), default="auto",
-                     help="auto: brief for embedded models, full for all others")
-    one.add_argument("--group-size", type=int, default=4, help="abstracts per profile, at most")
-    for name in ("id", "author", "title", "text"):
-        one.add_argument(f"--{name}-column", default=name, metavar="NAME", help=f"column or key of the {name}")
-    one.add_argument("--temperature", type=float, default=0.0, help="0 decodes greedily")
-    one.add_argument("--top-p", type=float, default=1.0, help="share of the probability that is sampled from")
-    one.add_argument("--seed", type=int, default=0, help="of the sampling")
-    one.add_argument("--max-prompt-tokens", type=int, default=1536, help="longer prompts have their abstracts shortened")
-    one.add_argument("--max-new-tokens", type=int, default=400, help="a longer profile is cut, and marked so")
-    one.add_argument("--batch-size", type=int, default=8, help="prompts at once")
-    one.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32", help="of the weights")
-    one.add_argument("--quantisation", choices=("none", "8bit", "4bit"), default="none", help="of the weights")
-    one.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs")
+def share(word: str) -> float:
+    """Reads a number above 0 and at most 1."""
+    if (value := at_least(0.0)(word)) == 0 or value > 1:
+        raise argparse.ArgumentTypeError(f"{word!r} must be above 0 and at most 1")
+    return value
 
 
-def _experts(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folder", type=Path, help="folder with the submissions")
-    one.add_argument("--format", choices=("review", "thesis"), default="review",
-                     help="written by our review page, or in the original study")
-    one.add_argument("--key", type=Path, default=Path("data/review/key.json"), help="review: the key written with the pages")
-    one.add_argument("-o", "--output", type=Path, help="JSON file to write (default: experts.json or thesis_study.json)")
-    one.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+def profiles_file(word: str) -> Path:
+    """Reads the name of a file that profiles can be written to."""
+    if Path(word).suffix not in FORMS:
+        raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(FORMS)}")
+    return Path(word)
 
 
-def extract(given):
+def parameter(word: str) -> tuple[str, int | str]:
+    """Reads NAME=VALUE, where a value of digits is a number."""
+    name, equals, value = word.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{word!r} must be NAME=VALUE, such as number=2")
+    return name, int(value) if value.isdigit() else value
+
+
+PRESET = take("--preset", default="",
+              help="a name under `presets` in params.yaml (default: the one selected there)")
+
+
+@command(
+    "Write competency profiles for abstracts of your own.",
+    "--model data/models/embedded/base --adapter data/adapter abstracts.csv -o profiles.jsonl",
+    "--model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html",
+    takes=[
+        take("input", help="file or folder: .jsonl, .csv, .tsv, .txt, .pdf or .bib"),
+        take("--model", required=True, help="a model's directory or hub name"),
+        take("--adapter", help="directory of a PEFT adapter, such as data/adapter"),
+        take("-o", "--output", required=True, type=profiles_file,
+             help=f"file to write; its ending says how: {', '.join(FORMS)}"),
+        take("--prompt", choices=("auto", "brief", "full"), default="auto",
+             help="auto: brief for embedded models, full for all others"),
+        take("--group-size", type=at_least(1), default=4, help="abstracts per profile, at most"),
+        *(take(f"--{name}-column", default=name, metavar="NAME", help=f"column or key of {name}")
+          for name in ("id", "author", "title", "text")),
+        take("--temperature", type=at_least(0.0), default=0.0, help="0 decodes greedily"),
+        take("--top-p", type=share, default=1.0, help="share of probability that is sampled from"),
+        take("--seed", type=int, default=0, help="of the sampling"),
+        take("--max-prompt-tokens", type=at_least(32), default=1536, help="a longer prompt is cut"),
+        take("--max-new-tokens", type=at_least(1), default=400, help="a longer profile is cut"),
+        take("--batch-size", type=at_least(1), default=8, help="prompts at once"),
+        take("--dtype", choices=("float32", "bfloat16", "float16"), default="float32",
+             help="of the weights"),
+        take("--quantisation", choices=("none", "8bit", "4bit"), default="none",
+             help="of the weights"),
+        take("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the model"),
+    ])
+def extract(given: Given) -> None:
     from lib.report.extract import command
     command(given)
 
 
-def experts(given):
+@command(
+    "Evaluate what experts answered, on our pages or in the original study.",
+    "data/reviews", "FOLDER --format thesis -o thesis_study.json",
+    takes=[
+        take("folder", type=Path, help="folder with the submissions"),
+        take("--format", choices=("review", "thesis"), default="review",
+             help="written by our review page, or in the original study"),
+        take("--key", type=Path, default=Path("data/review/key.json"),
+             help="review: the key written with the pages"),
+        take("-o", "--output", type=Path,
+             help="JSON file to write (default: experts.json or thesis_study.json)"),
+        take("--seed", type=int, default=0, help="of the bootstrap"),
+    ])
+def experts(given: Given) -> None:
     from lib.studies.experts.command import command
     command(given)
 
 
-def costs(given):
+@command("Say what judging the candidates would cost, calling nobody.", "", "--preset paper",
+         takes=[PRESET])
+def costs(given: Given) -> None:
     from lib.judging.costs import command
     command(given.preset)
 
 
-def memory(given):
+@command("Estimate memory and time of a preset before anything is loaded.", "", "--preset paper",
+         takes=[PRESET])
+def memory(given: Given) -> None:
     from lib.training.memory import command
     command(given.preset)
 
 
-def card(given):
+@command("Print the adapter's model card with its results, or upload both.",
+         "", "-o CARD.md", "--push me/competency-adapter",
+         takes=[
+             take("--adapter", type=Path, default=Path("data/adapter"), help="its folder"),
+             take("-o", "--output", type=Path, help="write the card here instead of printing it"),
+             take("--push", metavar="NAME",
+                  help="upload to this repository of the hub, with a token from HF_TOKEN"),
+         ])
+def card(given: Given) -> None:
     from lib.report.card import command
     command(given)
 
 
-def settings(given):
+@command("Check params.yaml, and show the settings of a preset.", "", "--preset paper --show",
+         takes=[PRESET, take("--show", action="store_true", help="print every setting")])
+def settings(given: Given) -> None:
     from lib.core.settings import flatten, load
     name, found = load(given.preset)
     print(f"params.yaml is sound; preset: {name}")
@@ -133,27 +153,71 @@ def settings(given):
             print(f"{key}: {value}")
 
 
-def report(given):
+@command("Render the report from what the stages left behind.", "", "--runtime",
+         takes=[take("--runtime", action="store_true", help="render the run times, nothing else")])
+def report(given: Given) -> None:
     from lib.report.site import command
     command(runtime_only=given.runtime)
 
 
-def run(given):
+@command("Run a notebook headless, as a stage.",
+         "notebooks/03_dpo.ipynb", "notebooks/09_round.ipynb number=2",
+         takes=[
+             take("notebook", type=Path, help="such as notebooks/03_dpo.ipynb"),
+             take("parameters", nargs="*", default=(), type=parameter, metavar="NAME=VALUE",
+                  help="parameters of the notebook's own"),
+             PRESET,
+         ])
+def run(given: Given) -> None:
     from lib.workbook.runner import execute
-    pairs = []
-    for word in given.parameters:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise DataError(f"{word!r} is no parameter; write NAME=VALUE, such as number=2.")
-        pairs.append((name, int(value) if value.isdigit() else value))
-    execute(given.notebook, given.preset, pairs)
+    execute(given.notebook, given.preset, given.parameters)
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong use is answered by one sentence and exit status 2."""
+
+    def error(self, message: str) -> Any:
+        """End the process."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+class WithDefaults(argparse.RawDescriptionHelpFormatter):
+    """Examples as they are written, and every default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        fixed = action.required or not action.option_strings or action.nargs == 0
+        if fixed or "(default: " in (action.help or ""):
+            return action.help
+        default = "none" if action.default is None else action.default
+        return f"{action.help} (default: {default})"
+
+
+def parser(prog: str = "python -m lib") -> argparse.ArgumentParser:
+    """All commands with their arguments. Each sets `carry_out`, the function behind it."""
+    door = Parser(prog=prog, description="The thesis workbook's commands.", allow_abbrev=False,
+                  epilog="Each has --help of its own.")
+    commands = door.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name, (sentence, examples, takes, function) in COMMANDS.items():
+        lines = "\n".join(f"  {prog} {name} {words}".rstrip() for words in examples)
+        one = commands.add_parser(
+            name, help=sentence, description=sentence, allow_abbrev=False,
+            epilog=f"examples:\n{lines}", formatter_class=WithDefaults)
+        one.set_defaults(carry_out=function)
+        for names, options in takes:
+            one.add_argument(*names, **options)
+    return door
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Carry out one command. Ends the process with status 1 and one sentence where the input is at fault, 2 for wrong use."""
-    given = parser().parse_args(arguments if arguments is not None else sys.argv[1:] or ["--help"])
+    """Carry out one command; without any, list them.
+
+    Ends the process with one sentence: status 1 where the input is at fault, 2 for wrong use.
+    """
+    prog = "competency" if Path(sys.argv[0]).name == "competency" else "python -m lib"
+    words = sys.argv[1:] if arguments is None else arguments
+    given = parser(prog).parse_args(words or ["--help"])
     try:
-        given.command(given)
+        given.carry_out(given)
     except (DataError, SettingsError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

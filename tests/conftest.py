@@ -1,34 +1,55 @@
+"""What all tests share: a quiet, offline, repeatable process, and two small models."""
 import os
+import sys
+from types import SimpleNamespace
 
-# Before torch and the Hugging Face libraries are imported: offline, quiet, one thread, so that tests are repeatable.
-os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1",
-                   "TRANSFORMERS_VERBOSITY": "error", "CUDA_VISIBLE_DEVICES": ""})
+# Before torch and Hugging Face libraries are imported. One thread: tests are repeatable.
+os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1",
+                   "TRANSFORMERS_VERBOSITY": "error", "CUDA_VISIBLE_DEVICES": "",
+                   "DVC_NO_ANALYTICS": "1"})
 
+import hypothesis
 import pytest
-import torch
 
 from lib.core.settings import ROOT
-from lib.models import loading
 
-torch.set_num_threads(1)
-LONGEST = ["test_pipeline.py", "test_own_files.py", "test_launch.py"]  # these first, so that no core idles at the end
+BASE = ROOT / "data/models/embedded/base"
+# These first, so that no core idles at the end.
+LONGEST = ("runs/test_pipeline.py", "runs/test_own_files.py", "test_launch*.py")
+
+# The same cases every time; `make fuzz` draws fresh ones, and many.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    def rank(item):
+        matches = [item.path.match(pattern) for pattern in LONGEST]
+        return matches.index(True) if any(matches) else len(LONGEST)
+    items.sort(key=rank)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """A test that runs a command in this process may set other threads; the next one has one."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def base():
     """The committed base model and its tokenizer."""
-    return loading.load(str(ROOT / "data/models/embedded/base"), device="cpu")
+    from lib.models import loading  # torch: only where a test needs a model
+    return loading.load(BASE, device="cpu")
 
 
 @pytest.fixture
 def tiny():
     """A fresh model of a few thousand weights, with the base's tokenizer."""
-    from types import SimpleNamespace
-
     from lib.embedded import induction
-    tokenizer = loading.load_tokenizer(str(ROOT / "data/models/embedded/base"))
-    return induction.new_model(tokenizer, SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)), tokenizer
+    from lib.models import loading
+    tokenizer = loading.load_tokenizer(BASE)
+    size = SimpleNamespace(hidden=32, layers=2, heads=2, matched=1, seed=0)
+    return induction.new_model(tokenizer, size), tokenizer

@@ -1,19 +1,29 @@
-"""Benchmarks in rounds: what is compared takes turns, each measurement is kept when it is finished, and medians stand with their spread."""
+"""Benchmarks in rounds: what is compared takes turns, each measurement is kept when it is finished.
+
+Medians stand with their spread.
+"""
 import multiprocessing
 import os
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-PRELOADED = ["datasets", "lib.models", "lib.tree_trainer"]  # with all that they import: ten seconds that no process needs again
+from lib.core.records import Journal
+from lib.core.rows import Rate
+
+# With all that they import: ten seconds that no process needs again.
+PRELOADED = ["datasets", "lib.models.loading", "lib.training.tree_trainer"]
 
 
-def apart(function, *arguments):
-    """The result of a function in a process of its own, so that its peak memory is its own. Exceptions come through.
+def apart(function: Callable, *arguments: Any) -> Any:
+    """The result of a function in a process of its own, so that its peak memory is its own.
 
-    Such processes are forked from a server that has only imported the large libraries: they start at once and know nothing of
-    each other. The function must belong to a module, not to a notebook.
+    Exceptions come through. Such processes are forked from a server that has only imported the
+    large libraries: they start at once and know nothing of each other. The function must belong
+    to a module, not to a notebook.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -21,18 +31,18 @@ def apart(function, *arguments):
         return pool.submit(function, *arguments).result()
 
 
-def silence():
+def silence() -> None:
     """Progress bars and warnings of libraries go nowhere; what goes wrong is raised."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
 
 
-def measure(jobs, journal, description):
+def measure(jobs: Mapping[str, Callable[[], Any]], journal: Journal, description: str) -> list[Any]:
     """The results of jobs, in order; those that the journal knows are not measured again.
 
-    jobs: {key: function without arguments}; a key says all that distinguishes a job, its round included. Whoever compares lists
-    every method of a round before the next round. journal: a `records.Journal`.
+    A key says all that distinguishes a job, its round included. Whoever compares lists every method
+    of a round before the next round.
     """
     with tqdm(jobs.items(), desc=description, unit="measurement") as bar:
         for key, job in bar:
@@ -42,7 +52,8 @@ def measure(jobs, journal, description):
     return [journal[key] for key in jobs]
 
 
-def spread(values):
-    """{"rate": median, "low": smallest, "high": largest, "n"} of the rounds of one figure, under the keys that intervals have."""
-    values = list(values)
-    return {"rate": float(np.median(values)), "low": float(min(values)), "high": float(max(values)), "n": len(values)}
+def spread(values: Iterable[float]) -> Rate:
+    """Median, smallest and largest of the rounds of one figure, under the keys of intervals."""
+    known = list(values)
+    return {"rate": float(np.median(known)), "low": float(min(known)), "high": float(max(known)),
+            "n": len(known)}

@@ -1,8 +1,9 @@
-"""A chat endpoint on loopback that misbehaves as it is told, for tests and benchmarks of lib.endpoint.
+"""A chat endpoint on loopback that misbehaves as it is told, for tests and benchmarks.
 
-The last message tells it what to do: "question | 503 | 429 retry=1 | ok" fails twice and then answers; the n-th call with one
-content takes the n-th step, and the last step repeats. Without steps it answers. See STEPS and `Script.act` for what it knows.
-Started as a program it prints its port. GET /log lists every call as it ended; it needs nothing but the standard library.
+The last message tells it what to do: "question | 503 | 429 retry=1 | ok" fails twice and then
+answers; the n-th call with one content takes the n-th step, and the last step repeats. Without
+steps it answers. See STEPS and `Script.act` for what it knows. Started as a program it prints its
+port. GET /log lists every call as it ended; it needs nothing but the standard library.
 """
 import argparse
 import asyncio
@@ -15,33 +16,39 @@ import time
 import urllib.request
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
+from typing import Any
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
 HTML = b"<!DOCTYPE html><html><title>Bad gateway</title><body>The proxy is tired.</body></html>"
 
 
-def chat(content="Verdict: A", finish="stop", usage=USAGE, **message):
+def chat(content: Any = "Verdict: A", finish: str = "stop", usage: Any = USAGE,
+         **message: Any) -> bytes:
     """The body of an ordinary answer."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": content, **message}, "finish_reason": finish}
-    return json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}).encode()
+    said = {"role": "assistant", "content": content, **message}
+    choice = {"index": 0, "message": said, "finish_reason": finish}
+    answer = {"id": "x", "object": "chat.completion", "created": 0, "model": "m",
+              "choices": [choice], "usage": usage}
+    return json.dumps(answer).encode()
 
 
-def error(message, **fields):
+def error(message: str, **fields: Any) -> bytes:
     return json.dumps({"error": {"message": message, **fields}}).encode()
 
 
 ANSWER = chat()
 
 
-def answer(content):
+def answer(content: str) -> bytes:
     """An answer that depends on the question alone, so that two runs can be compared."""
     verdict = zlib.crc32(content.encode()) % 2
     return chat(f'Verdict: {"AB"[verdict]}. {{"winner": "{1 + verdict}"}}')
 
 
-STEPS = {  # name: (HTTP status, body)
+STEPS: dict[str, Any] = {  # name: (HTTP status, body)
     "json": (200, chat('{"verdict": "B"}')),
     "refusal": (200, chat(None, refusal="I cannot judge this.")),
     "filter": (200, chat("", "content_filter")),
@@ -69,20 +76,21 @@ STEPS = {  # name: (HTTP status, body)
     "500": (500, b"Internal Server Error"),
     "503": (503, HTML),
 }
-# Steps with a behaviour of their own: reset, garbage (no HTTP), short (a body shorter than announced), hang, drip, plain (wrong content type),
-# refuses=NAME (400 while the parameter is there, else ok), limit=N (429 while more than N calls are in flight).
+# Steps with a behaviour of their own: reset, garbage (no HTTP), short (a body shorter than
+# announced), hang, drip, plain (wrong content type), refuses=NAME (400 while the parameter is
+# there, else ok), limit=N (429 while more than N calls are in flight).
 
 
 class Connection(asyncio.Protocol):
     """One connection; `Script` decides, this class only speaks HTTP/1.1."""
 
-    def __init__(self, script):
+    def __init__(self, script: "Script"):
         self.script, self.buffer = script, b""
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].decode("latin-1").split("\r\n")
@@ -96,25 +104,33 @@ class Connection(asyncio.Protocol):
             else:
                 self.script.call(self, json.loads(body), fields.get("authorization", ""))
 
-    def answer(self, status, body, headers="", kind="application/json", size=None):
-        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {size or len(body)}\r\n{headers}\r\n"
+    def answer(self, status: int, body: bytes, headers: str = "", kind: str = "application/json",
+               size: int | None = None) -> None:
+        """Send an answer. size: the length to announce where it is not the body's."""
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n"
+        head += f"content-length: {size or len(body)}\r\n{headers}\r\n"
         self.write(head.encode() + body)
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(data)
 
-    def reset(self):
+    def reset(self) -> None:
         raw = self.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
 
 class Script:
-    def __init__(self, latency):
-        self.latency, self.loop, self.log, self.seen, self.busy = latency, asyncio.get_running_loop(), [], Counter(), 0
+    """What is answered to whom, after `latency` seconds, and the log of it."""
 
-    def call(self, connection, request, key):
+    def __init__(self, latency: float):
+        self.latency, self.loop, self.busy = latency, asyncio.get_running_loop(), 0
+        self.log: list[dict[str, Any]] = []
+        self.seen: Counter[str] = Counter()
+
+    def call(self, connection: Connection, request: dict[str, Any], key: str) -> None:
+        """Take up a call. key: its header of authorisation."""
         content = request["messages"][-1]["content"]
         steps = [step.strip() for step in content.split("|")[1:]] or ["ok"]
         step = steps[min(self.seen[content], len(steps) - 1)]
@@ -122,15 +138,19 @@ class Script:
         self.busy += 1
         self.loop.call_later(self.latency, self.act, connection, request, step, key, self.busy)
 
-    def act(self, connection, request, step, key, busy):
+    def act(self, connection: Connection, request: dict[str, Any], step: str, key: str,
+            busy: int) -> None:
+        """Do what a step says. busy: calls in flight when this one arrived."""
         self.busy -= 1
         name, _, value = step.partition("=")
         name, _, option = name.partition(" ")
+        content = request["messages"][-1]["content"]
         sent = {field: request[field] for field in request if field != "messages"}
-        self.log.append({"content": request["messages"][-1]["content"], "step": step, "busy": busy, "time": time.time(), "sent": sent})
+        self.log.append({"content": content, "step": step, "busy": busy, "time": time.time(),
+                         "sent": sent})
         if connection.transport.is_closing():
             return
-        usual = 200, answer(request["messages"][-1]["content"])
+        usual = 200, answer(content)
         if name == "reset":
             connection.reset()
         elif name == "short":
@@ -148,37 +168,41 @@ class Script:
         elif name == "plain":
             connection.answer(*usual, kind="text/plain")
         elif name == "refuses" and value in request:
-            connection.answer(400, error(f"Unsupported parameter: '{value}' is not supported with this model.", param=value))
+            words = f"Unsupported parameter: '{value}' is not supported with this model."
+            connection.answer(400, error(words, param=value))
         elif name == "limit" and busy > int(value):
             connection.answer(*STEPS["429"])
         elif name == "401":
             connection.answer(401, error(f"Incorrect API key provided: {key}"))
         else:
-            wait = formatdate(time.time() + float(value), usegmt=True) if option == "date" else value
-            connection.answer(*STEPS.get(name, usual), f"retry-after: {wait}\r\n" if option else "")
+            if option == "date":
+                value = formatdate(time.time() + float(value), usegmt=True)
+            status, body = STEPS.get(name, usual)
+            connection.answer(status, body, f"retry-after: {value}\r\n" if option else "")
 
 
-async def serve(port, latency):
+async def serve(port: int, latency: float) -> None:
+    """Print the port and answer until the process ends."""
     script = Script(latency)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(script), "127.0.0.1", port, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(script), "127.0.0.1", port, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 @contextmanager
-def running(latency=0.0):
+def running(latency: float = 0.0) -> Iterator[str]:
     """Start the server as a process of its own; yields its base URL and ends it."""
-    process = subprocess.Popen([sys.executable, __file__, "--latency", str(latency)], stdout=subprocess.PIPE, text=True)
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    program = [sys.executable, __file__, "--latency", str(latency)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{int(next(iter(process.stdout or ())))}/v1"
+        finally:
+            process.kill()
 
 
-def log(url):
-    """Every call so far: [{"content", "step", "busy": calls in flight at its arrival, "time", "sent": parameters}]."""
+def log(url: str) -> list[dict[str, Any]]:
+    """Every call so far: "content", "step", "busy" (calls in flight then), "time", "sent"."""
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url) as answer:
         return json.load(answer)
 

@@ -1,4 +1,4 @@
-"""The subject matter: profiles, abstracts, prompts, verdicts, and the synthetic world with its truth.
+"""The subject matter: profiles, abstracts, prompts, verdicts, and the synthetic world.
 
 Imports core. No torch.
 """

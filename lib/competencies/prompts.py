@@ -1,10 +1,16 @@
 """Prompts: from an author's abstracts to chat messages, by concatenation only."""
 import re
 
+from lib.core.rows import Abstract, Message, Shown
+
 BRIEF = "Write the competency profile of this author."
-FULL = """You write competency profiles of researchers. You are neutral and accurate, and you rely solely on the abstracts
-that you are given: a competency counts only when the author shows it, not when a text merely mentions it.
-Answer with one profile in exactly this format and nothing else: a domain, then three to eight competencies, each with a
+FULL = """\
+You write competency profiles of researchers. You are neutral and accurate, and you rely solely \
+on the abstracts
+that you are given: a competency counts only when the author shows it, not when a text merely \
+mentions it.
+Answer with one profile in exactly this format and nothing else: a domain, then three to eight \
+competencies, each with a
 description of one or two sentences.
 
 Domain: <name of the field>
@@ -15,24 +21,40 @@ Competencies:
 SYSTEM = {"brief": BRIEF, "full": FULL}
 REMINDER = "Write the profile now, in the format given above."
 
-# Strings that a chat template or a sentence-piece vocabulary reads as control tokens (Llama, Mixtral, ChatML, ours).
-CONTROL = re.compile(r"<(?=\||/?s>|/?(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>)|\[(?=/?INST\]|/?SYS)")
+# What a chat template or a sentence-piece vocabulary reads as control tokens (Llama, Mixtral,
+# ChatML, ours).
+CONTROL = re.compile(r"<(?=\||/?s>|/?(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>)"
+                     r"|\[(?=/?INST\]|/?SYS)")
 
 
-def neutralise(text):
-    """Text that no tokenizer turns into control tokens: a space goes into each look-alike; NUL and surrogates go out."""
+def neutralise(text: str) -> str:
+    """Text that no tokenizer turns into control tokens: a space goes into each look-alike.
+
+    NUL and surrogates go out.
+    """
     text = text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
     return CONTROL.sub(lambda match: match.group(0) + " ", text)
 
 
-def messages(abstracts, style="full"):
+def as_shown(abstracts: list[Abstract]) -> list[Shown]:
+    """Title and text of each abstract as a prompt shows them; changes nothing twice."""
+    return [{"title": neutralise(row.get("title") or ""), "text": neutralise(row["text"])}
+            for row in abstracts]
+
+
+def document(shown: list[Shown]) -> str:
+    """Abstracts as one text: what a prompt shows of them, and what a judge reads."""
+    return "\n\n".join(f"Abstract {number}: {row['title']}\n{row['text']}"
+                       for number, row in enumerate(shown, 1))
+
+
+def messages(abstracts: list[Abstract], style: str = "full") -> list[Message]:
     """The chat that asks for one profile.
 
-    abstracts: the rows of one author. style: "full" states role and format (for models from a hub), "brief" is one
-    sentence (for embedded models, which learned the format in training).
+    abstracts: the rows of one author. style: "full" states role and format (for models from a hub),
+    "brief" is one sentence (for embedded models, which learned the format in training).
     """
-    parts = [f"Abstract {number}: {neutralise(row.get('title') or '')}\n{neutralise(row['text'])}"
-             for number, row in enumerate(abstracts, 1)]
+    content = document(as_shown(abstracts))
     if style == "full":
-        parts.append(REMINDER)
-    return [{"role": "system", "content": SYSTEM[style]}, {"role": "user", "content": "\n\n".join(parts)}]
+        content += f"\n\n{REMINDER}"
+    return [Message(role="system", content=SYSTEM[style]), Message(role="user", content=content)]

@@ -1,8 +1,8 @@
-"""A synthetic world of authors whose competencies are known, so that every judge and every claim can be checked.
+"""A synthetic world of authors whose competencies are known: every judge and claim can be checked.
 
-An author works in one domain and writes two to four short abstracts. Some competencies are *shown* (developed,
-evaluated, applied or explained for some object of study), others are only *mentioned*, and the rest is filler.
-The profile that a careful reader would write, the truth, is recorded with each abstract.
+An author works in one domain and writes two to four short abstracts. Some competencies are *shown*
+(developed, evaluated, applied or explained for some object), others only *mentioned*; the rest is
+filler. The profile that a careful reader would write, the truth, is recorded with each abstract.
 """
 import random
 import re
@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
+from lib.core.rows import Abstract, Competency, Profile
 
 # Each way of showing a competency has one sentence in the profile and many phrasings in abstracts.
 DESCRIPTIONS = {
@@ -92,53 +94,76 @@ FILLER = [
     "We thank the partners for their patience.",
     "Several side remarks close the paper.",
 ]
-TITLES = ["Notes on {object}", "A study of {object}", "Revisiting {object}", "Lessons from {object}", "On {object}"]
+TITLES = [f"{start} {{object}}" for start in
+          ("Notes on", "A study of", "Revisiting", "Lessons from", "On")]
 
 # What the base model's training targets do wrong (see `spoil`).
-VAGUE = ["Has broad knowledge of this area.", "Works with it in many ways.", "Strong skills and long experience."]
+VAGUE = ["Has broad knowledge of this area.", "Works with it in many ways.",
+         "Strong skills and long experience."]
 VAGUE_DOMAIN = "general research"
-SOFT_SKILLS = ["communication", "teamwork", "project management", "critical thinking", "presentation", "leadership"]
+SOFT_SKILLS = ["communication", "teamwork", "project management", "critical thinking",
+               "presentation", "leadership"]
 
 
 @cache
-def lexicon():
-    """The vocabulary: {domain: {"modifiers", "methods", "objects"}} and the names of the held-out domains."""
+def lexicon() -> tuple[dict[str, dict[str, list[str]]], tuple[str, ...]]:
+    """{domain: {"modifiers", "methods", "objects"}} and the names of the held-out domains."""
     data = yaml.safe_load((Path(__file__).parent / "world.yaml").read_text(encoding="utf-8"))
     return data["domains"], tuple(data["held_out"])
 
 
-def seen_domains():
+def seen_domains() -> list[str]:
+    """The domains in which authors of training sets work."""
     domains, held_out = lexicon()
     return [name for name in domains if name not in held_out]
 
 
-def invented_domain(rng):
-    """A domain whose words are drawn from the whole lexicon at random.
+def held_out_domains() -> list[str]:
+    """The domains in which no author of any training set works."""
+    return list(lexicon()[1])
 
-    Training on some of these teaches to copy from the page instead of recalling what goes with a domain; authors of
-    the held-out domains stay unseen, though each of their words may turn up here in other company.
+
+def vocabulary() -> dict[str, int]:
+    """How large the world is: its domains, possible names of competencies, and phrasings."""
+    domains, held_out = lexicon()
+    names = {f"{modifier} {method}" for words in domains.values()
+             for modifier in words["modifiers"] for method in words["methods"]}
+    shown = sum(map(len, SHOWN.values()))
+    return {"domains": len(domains), "held_out_domains": len(held_out), "competencies": len(names),
+            "phrasings": shown + len(MENTIONED) + len(FIELD) + len(FILLER)}
+
+
+def invented_domain(rng: random.Random) -> tuple[str, dict[str, list[str]]]:
+    """The name and the lexicon of a domain whose words are drawn from all domains at random.
+
+    Training on some of these teaches to copy from the page instead of recalling what goes with a
+    domain; authors of the held-out domains stay unseen, though each of their words may turn up here
+    in other company.
     """
     def words(count):
         return rng.sample(all_words(), count)
 
     first, second = words(2)
-    return rng.choice([f"{first} science", f"{first} {second}", first]), {
-        "modifiers": words(6), "methods": words(6), "objects": [" ".join(words(2)) for _ in range(8)]}
+    name = rng.choice([f"{first} science", f"{first} {second}", first])
+    return name, {"modifiers": words(6), "methods": words(6),
+                  "objects": [" ".join(words(2)) for _ in range(8)]}
 
 
 @cache
-def all_words():
-    domains, _ = lexicon()
-    return sorted({word for name, parts in domains.items() for phrase in [name, *sum(parts.values(), [])]
-                   for word in phrase.split()})
+def all_words() -> list[str]:
+    """Every word of the lexicon once, in order."""
+    words = set()
+    for name, parts in lexicon()[0].items():
+        words.update(" ".join([name, *sum(parts.values(), [])]).split())
+    return sorted(words)
 
 
-def author(name, seed, domains, invented=0.0):
+def author(name: str, seed: int, domains: list[str], invented: float = 0.0) -> list[Abstract]:
     """One author as a list of abstract rows.
 
-    name: unique key of the author; with `seed` it fixes everything about them. domains: the names to draw one from.
-    invented: share of authors who work in a made-up domain instead.
-    Returns rows {"id", "author", "title", "text", "domain", "truth": {"shown": [competency], "mentioned": [name]}}.
+    name: unique key of the author; with `seed` it fixes everything about them. domains: the names
+    to draw one from. invented: share of authors who work in a made-up domain instead.
+    The truth of each row is {"shown": [competency], "mentioned": [name]}.
     """
     rng = random.Random(f"{seed}/{name}")
     if rng.random() < invented:
@@ -146,9 +171,11 @@ def author(name, seed, domains, invented=0.0):
     else:
         domain = rng.choice(domains)
         words = lexicon()[0][domain]
-    shown_count, mentioned_count, abstracts = rng.randint(3, 6), rng.randint(1, 3), rng.randint(2, 4)
+    shown_count, mentioned_count = rng.randint(3, 6), rng.randint(1, 3)
+    abstracts = rng.randint(2, 4)
     names = distinct_names(words, shown_count + mentioned_count, rng)
-    shown = [competency(name, rng.choice(words["objects"]), rng.choice(list(SHOWN))) for name in names[:shown_count]]
+    shown = [competency(name, rng.choice(words["objects"]), rng.choice(list(SHOWN)))
+             for name in names[:shown_count]]
     mentioned = names[shown_count:]
 
     placed = [[] for _ in range(abstracts)]
@@ -168,50 +195,60 @@ def author(name, seed, domains, invented=0.0):
             "id": f"{name}-{number + 1}", "author": name,
             "title": rng.choice(TITLES).format(object=rng.choice(words["objects"])),
             "text": " ".join(text for text, _, _ in sentences), "domain": domain,
-            "truth": {"shown": [{"name": c["name"], "description": c["description"]} for _, c, _ in sentences if c],
-                      "mentioned": [m for _, _, m in sentences if m]},
+            "truth": {"shown": [Competency(name=item["name"], description=item["description"])
+                                for _, item, _ in sentences if item],
+                      "mentioned": [name for _, _, name in sentences if name]},
         })
     return rows
 
 
-def distinct_names(words, count, rng):
+def distinct_names(words: dict[str, list[str]], count: int, rng: random.Random) -> list[str]:
     """`count` competencies of a domain, no two sharing a word pair."""
-    pairs = [f"{modifier} {method}" for modifier in words["modifiers"] for method in words["methods"]]
+    methods = words["methods"]
+    pairs = [f"{modifier} {method}" for modifier in words["modifiers"] for method in methods]
     return rng.sample(pairs, count)
 
 
-def competency(name, obj, manner):
-    return {"name": name, "description": DESCRIPTIONS[manner].format(object=obj), "object": obj, "manner": manner}
+def competency(name: str, obj: str, manner: str) -> dict[str, str]:
+    """A competency with its description, and what that says: object, and key of DESCRIPTIONS."""
+    description = DESCRIPTIONS[manner].format(object=obj)
+    return {"name": name, "description": description, "object": obj, "manner": manner}
 
 
-def phrase(item, rng):
+def phrase(item: dict[str, str], rng: random.Random) -> str:
+    """A sentence of an abstract that shows a competency."""
     return rng.choice(SHOWN[item["manner"]]).format(name=item["name"], object=item["object"])
 
 
-def truth(rows):
-    """The profile that the abstracts of one author support: competencies in order of appearance."""
-    return {"domain": rows[0]["domain"], "competencies": [c for row in rows for c in row["truth"]["shown"]]}
+def truth(rows: list[Abstract]) -> Profile:
+    """The profile that an author's abstracts support: competencies in order of appearance."""
+    competencies = [item for row in rows for item in row["truth"]["shown"]]
+    return Profile(domain=rows[0]["domain"], competencies=competencies)
 
 
-def spoil(rows, rng, rates):
+def spoil(rows: list[Abstract], rng: random.Random, rates: dict[str, float]) -> Profile:
     """A profile with the faults of a mediocre writer; the base model is trained on these.
 
-    rates: probabilities {"vague", "missing", "distractor", "invented", "domain", "padded", "repeated"}:
-    per competency the first two, per mentioned name the third, per profile the rest.
+    rates: the probabilities of `Faults` by name: "vague" and "missing" per competency, "distractor"
+    per mentioned name, the others per profile.
     """
     profile = truth(rows)
     words = lexicon()[0].get(profile["domain"])
     competencies = []
     for row in rows:
-        listed = [{**item, "description": rng.choice(VAGUE)} if rng.random() < rates["vague"] else item
-                  for item in row["truth"]["shown"] if rng.random() >= rates["missing"]]
-        listed += [{"name": name, "description": rng.choice(VAGUE)}
-                   for name in row["truth"]["mentioned"] if rng.random() < rates["distractor"]]
+        listed = []
+        for item in row["truth"]["shown"]:
+            if rng.random() >= rates["missing"]:
+                is_vague = rng.random() < rates["vague"]
+                listed.append(vaguely(item["name"], rng) if is_vague else item)
+        for name in row["truth"]["mentioned"]:
+            if rng.random() < rates["distractor"]:
+                listed.append(vaguely(name, rng))
         competencies += sorted(listed, key=lambda item: row["text"].find(item["name"]))
     if words and rng.random() < rates["invented"]:
-        competencies.append({"name": distinct_names(words, 1, rng)[0], "description": rng.choice(VAGUE)})
+        competencies.append(vaguely(distinct_names(words, 1, rng)[0], rng))
     if rng.random() < rates["padded"]:
-        competencies += [{"name": skill, "description": rng.choice(VAGUE)} for skill in SOFT_SKILLS]
+        competencies += [vaguely(skill, rng) for skill in SOFT_SKILLS]
     if competencies and rng.random() < rates["repeated"]:
         competencies.append(rng.choice(competencies))
     if rng.random() < rates["domain"]:
@@ -219,34 +256,42 @@ def spoil(rows, rng, rates):
     return {**profile, "competencies": competencies}
 
 
-def rival(rows, rng):
-    """A profile of any quality between faultless and useless, for judges to learn from: faults at random rates, mixed-up and
-    made-up names, mixed-up descriptions, and now and then another order."""
+def vaguely(name: str, rng: random.Random) -> Competency:
+    """A competency whose description says nothing."""
+    return Competency(name=name, description=rng.choice(VAGUE))
+
+
+def rival(rows: list[Abstract], rng: random.Random) -> Profile:
+    """A profile of any quality between faultless and useless, for judges to learn from."""
     share = rng.random
-    profile = spoil(rows, rng, {"vague": share(), "missing": share() / 2, "distractor": share(), "invented": 0.3, "domain": 0.15,
-                                "padded": 0.1, "repeated": 0.1})
+    profile = spoil(rows, rng, {"vague": share(), "missing": share() / 2, "distractor": share(),
+                                "invented": 0.3, "domain": 0.15, "padded": 0.1, "repeated": 0.1})
     items = [mixed_up(item, profile["competencies"], rng) for item in profile["competencies"]]
-    if share() < 0.6:  # a weak writer says the same thing again, in other words, soon after or later
-        for place in sorted(rng.sample(range(len(items)), rng.randint(0, min(3, len(items)))), reverse=True):
-            again = {**items[place], "description": rng.choice([items[place]["description"], *VAGUE])}
-            items.insert(rng.choice([place + 1, rng.randint(place + 1, len(items))]), again)
-    if rng.random() < 0.1:
+    if share() < 0.6:  # a weak writer says the same thing again, in other words, soon or later
+        count = rng.randint(0, min(3, len(items)))
+        for place in sorted(rng.sample(range(len(items)), count), reverse=True):
+            said = rng.choice([items[place]["description"], *VAGUE])
+            later = rng.randint(place + 1, len(items))
+            items.insert(rng.choice([place + 1, later]), {**items[place], "description": said})
+    if share() < 0.1:
         rng.shuffle(items)
     return {**profile, "competencies": items}
 
 
-def mixed_up(item, others, rng):
-    """A competency as it is, or (in one of four cases) with another name, description or manner, part of another one's or not."""
+def mixed_up(item: Competency, others: list[Competency], rng: random.Random) -> Competency:
+    """A competency as it is or, in one of four cases, with another name, description or manner."""
     other, kind = rng.choice(others), rng.random()
+    first = item["name"].split()[0]
     if kind < 0.05:
-        return {**item, "name": f"{item['name'].split()[0]} {other['name'].split()[-1]}"}
+        return {**item, "name": f"{first} {other['name'].split()[-1]}"}
     if kind < 0.1:
-        return {**item, "name": f"{item['name'].split()[0]} {rng.choice(all_words())}"}
+        return {**item, "name": f"{first} {rng.choice(all_words())}"}
     if kind < 0.14:
         return {**item, "name": " ".join(rng.sample(all_words(), 2))}
     if kind < 0.2:
         return {**item, "description": other["description"]}
     topic = re.search(r" (?:for|on|to) (.+)\.$", item["description"])
     if kind < 0.26 and topic:
-        return {**item, "description": rng.choice(list(DESCRIPTIONS.values())).format(object=topic.group(1))}
+        manner = rng.choice(list(DESCRIPTIONS.values()))
+        return {**item, "description": manner.format(object=topic.group(1))}
     return item

@@ -3,59 +3,64 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 class DataError(ValueError):
     """Bad input. The message says what is wrong, where, and what to do."""
 
 
-def read_jsonl(path, fields=()):
+def read_jsonl(path: str | Path, fields: Sequence[str] = ()) -> list[dict[str, Any]]:
     """All rows of a JSON Lines file as dicts. Raises DataError naming file, line and field.
 
     fields: names that each row must have.
     """
     rows = []
-    for number, line in enumerate(_open(path).splitlines(), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path} line {number}: not JSON ({error}); write one object per line.") from None
-            missing = [name for name in fields if not isinstance(row, dict) or name not in row]
-            if missing:
-                raise DataError(f"{path} line {number}: no field {missing[0]!r}; each row needs {', '.join(fields)}.")
-            rows.append(row)
+    for number, line in enumerate(_open(path).split("\n"), 1):  # U+2028 ends no line of JSON
+        if not line.strip():
+            continue
+        where = f"{path} line {number}"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{where}: not JSON ({error}); write one object per line.") from None
+        missing = [name for name in fields if not isinstance(row, dict) or name not in row]
+        if missing:
+            needed = ", ".join(fields)
+            raise DataError(f"{where}: no field {missing[0]!r}; each row needs {needed}.")
+        rows.append(row)
     return rows
 
 
-def write_jsonl(path, rows):
+def write_jsonl(path: str | Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(dump(row) + "\n" for row in rows))
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     return json.loads(_open(path))
 
 
-def write_json(path, value):
+def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
-def dump(value):
+def dump(value: Any) -> str:
     """One canonical line of JSON: equal values give equal bytes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def digest(value):
+def digest(value: Any) -> str:
     """A short content key of any JSON value, for caches."""
     return hashlib.sha256(dump(value).encode()).hexdigest()[:20]
 
 
-def file_digest(path):
+def file_digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write a file atomically: a reader sees the old content or the new, never a part."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,13 +78,13 @@ def write_text(path, text):
 
 
 class Journal:
-    """Finished work of a long run, one JSON row per item, so that an interrupted run resumes where it stopped.
+    """Finished work of a long run, one JSON row per item: an interrupted run resumes from it.
 
-    Each row is flushed to disk as it is added; a last line cut off by a crash is ignored and overwritten.
-    Keys have to be derived from everything that decides the item's result (see `digest`).
+    Each row is flushed to disk as it is added; a last line cut off by a crash is ignored and
+    overwritten. Keys must be made from everything that decides the item's result (see `digest`).
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.items, end = {}, 0
@@ -94,13 +99,13 @@ class Journal:
             with self.path.open("r+b") as file:
                 file.truncate(end)
 
-    def __contains__(self, key):
+    def __contains__(self, key: str) -> bool:
         return key in self.items
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Any:
         return self.items[key]
 
-    def add(self, rows):
+    def add(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Append (key, value) pairs and force them to disk."""
         rows = list(rows)
         self.items.update(rows)
@@ -109,7 +114,7 @@ class Journal:
             out.flush()
             os.fsync(out.fileno())
 
-    def remove(self):
+    def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
 

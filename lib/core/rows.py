@@ -1,31 +1,30 @@
-"""The rows that rooms hand to each other, and that lie in data/ as JSON Lines: who reads a signature looks them up here."""
+"""The rows that rooms hand to each other, and that lie in data/ as JSON Lines.
+
+Who reads a signature looks them up here.
+"""
 from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Message(TypedDict):
     """One turn of a chat."""
-
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class Competency(TypedDict):
     """What an author can do, and one or two sentences on it."""
-
     name: str
     description: str
 
 
 class Profile(TypedDict):
     """What a model writes of an author."""
-
     domain: str
     competencies: list[Competency]
 
 
 class Abstract(TypedDict):
     """One abstract; the truth is known for synthetic authors only."""
-
     id: str
     author: str
     title: str
@@ -35,8 +34,7 @@ class Abstract(TypedDict):
 
 
 class Group(TypedDict):
-    """The abstracts that one profile is to be written from. domain and truth are None where nobody knows them."""
-
+    """The abstracts that one profile is written from; domain and truth are None where unknown."""
     id: str
     author: str
     split: NotRequired[str]
@@ -45,20 +43,25 @@ class Group(TypedDict):
     abstracts: list[Abstract]
 
 
-class Prompt(TypedDict):
-    """One chat that asks for a profile."""
+class Shown(TypedDict):
+    """An abstract as its prompt shows it: without control tokens, shortened if need be."""
+    title: str
+    text: str
 
+
+class Prompt(TypedDict):
+    """One chat that asks for a profile; its abstracts also stand apart, in the chat's order."""
     id: str
     author: str
     split: str
     domain: str | None
     truth: Profile | None
+    abstracts: list[Shown]
     messages: list[Message]
 
 
 class Rejected(TypedDict):
     """What could not be read, where it stands, and why."""
-
     file: str
     line: int
     reason: str
@@ -66,15 +69,13 @@ class Rejected(TypedDict):
 
 class Completion(TypedDict):
     """What a model wrote; `finished` is False where the length limit cut it off."""
-
     text: str
     tokens: int
     finished: bool
 
 
 class Candidates(TypedDict):
-    """K answers to one prompt, and what each is worth: "ok", "unfinished", "unreadable" or "duplicate"."""
-
+    """K answers to one prompt; status: "ok", "unfinished", "unreadable" or "duplicate" for each."""
     id: str
     author: str
     split: str
@@ -87,8 +88,7 @@ class Candidates(TypedDict):
 
 
 class Comparison(TypedDict):
-    """What a judge is asked: two texts about one prompt. repeat: a number that makes it answer the same question anew."""
-
+    """What a judge is asked: two texts about one prompt. Another `repeat` asks the same anew."""
     id: str
     abstracts: str
     left: str
@@ -98,15 +98,16 @@ class Comparison(TypedDict):
 
 class Vote(TypedDict):
     """What one judge says of one comparison; None where it says nothing valid."""
-
     winner: Literal["left", "right", "tie"] | None
     status: str
     reason: str
 
 
 class Verdict(Vote):
-    """A vote as it is kept: left and right are indices of candidates, order is 1 where the smaller one stands left, else 2."""
+    """A vote as it is kept: left and right are indices of candidates.
 
+    order: 1 where the smaller index stands left, else 2.
+    """
     id: str
     left: int
     right: int
@@ -117,7 +118,6 @@ class Verdict(Vote):
 
 class Preference(TypedDict):
     """One pair in TRL's conversational form; margin in logits between the two strengths."""
-
     id: str
     author: str
     split: str
@@ -129,7 +129,6 @@ class Preference(TypedDict):
 
 class Written(TypedDict):
     """One profile by one model: the text, and what could be read out of it."""
-
     id: str
     text: str
     tokens: int
@@ -139,7 +138,6 @@ class Written(TypedDict):
 
 class Rate(TypedDict):
     """A rate or a mean with its 95 % interval; None where nothing is known."""
-
     rate: float | None
     low: float | None
     high: float | None
@@ -147,8 +145,7 @@ class Rate(TypedDict):
 
 
 class Labelled(TypedDict):
-    """A text with a question and its answer; our own sets also say what is true and what makes it hard."""
-
+    """A text, a question, its answer; our own sets also say what is true, what makes it hard."""
     id: str
     instruction: str
     text: str
@@ -160,6 +157,5 @@ class Labelled(TypedDict):
 
 class Request(TypedDict):
     """One call to a language model."""
-
     messages: list[Message]
     repeat: NotRequired[int]

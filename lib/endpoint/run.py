@@ -1,13 +1,17 @@
-"""The event loop of one `Endpoint.ask`: workers that take requests, a gate before the servers, retries, and a writer."""
+"""The event loop of one `Endpoint.ask`: workers, a gate before the servers, retries, a writer."""
 import asyncio
 import math
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+from tqdm import tqdm
 
 from lib.core.records import DataError
+from lib.core.rows import Message
 from lib.endpoint.server import Failure, Replica
-from lib.endpoint.store import reply
+from lib.endpoint.store import Reply, reply
 
 LONGEST_PAUSE = 60.0  # seconds between two tries, unless the server asks for more
 GRACE = 10.0  # seconds for calls in flight to end once the run has to stop
@@ -15,49 +19,60 @@ JITTER = random.Random()  # its own generator: pauses must not use up a notebook
 
 
 class Gate:
-    """So many calls in flight, and so much money at risk. The number halves when the server says it is busy and grows by one
-    per round of answers (AIMD); the worst case of every call in flight is reserved from the budget."""
+    """So many calls in flight, and so much money at risk.
 
-    def __init__(self, most, budget, spent):
+    The number halves when the server says it is busy and grows by one per round of answers (AIMD);
+    the worst case of every call in flight is reserved from the budget.
+    """
+
+    def __init__(self, most: int, budget: float | None, spent: float):
         self.most, self.limit, self.busy, self.cut_at = most, float(most), 0, -math.inf
-        self.budget, self.spent, self.reserved = math.inf if budget is None else budget, spent, 0.0
+        self.budget = math.inf if budget is None else budget
+        self.spent, self.reserved = spent, 0.0
         self.changed = asyncio.Condition()
 
-    def fits(self, worst):
+    def fits(self, worst: float) -> bool:
         return self.spent + self.reserved + worst <= self.budget
 
-    async def enter(self, worst):
-        """Wait for a place. Returns False where the budget cannot pay for the call, whatever those in flight will cost."""
+    async def enter(self, worst: float) -> bool:
+        """Wait for a place. False where the budget cannot pay, whatever those in flight cost."""
+        def ready():
+            free = self.busy < math.floor(self.limit)
+            return free and (self.fits(worst) or not self.busy)
+
         async with self.changed:
-            await self.changed.wait_for(lambda: self.busy < math.floor(self.limit) and (self.fits(worst) or not self.busy))
+            await self.changed.wait_for(ready)
             if not self.fits(worst):
                 return False
             self.busy, self.reserved = self.busy + 1, self.reserved + worst
             return True
 
-    async def leave(self, worst, cost):
-        self.busy, self.reserved, self.spent = self.busy - 1, self.reserved - worst, self.spent + cost
+    async def leave(self, worst: float, cost: float) -> None:
+        self.busy, self.reserved = self.busy - 1, self.reserved - worst
+        self.spent += cost
         async with self.changed:
             self.changed.notify(2)  # for this place, and for one that growth may have added
 
-    def grow(self):
+    def grow(self) -> None:
         self.limit = min(self.most, self.limit + 1 / self.limit)
 
-    def cut(self, started, now):
-        if started > self.cut_at:  # a burst cuts once: what was sent before the last cut does not cut again
+    def cut(self, started: float, now: float) -> None:
+        """Halve, once a burst: what was sent before the last cut does not cut again."""
+        if started > self.cut_at:
             self.limit, self.cut_at = max(1.0, self.limit / 2), now
 
 
 class Run:
-    """One `ask` at work. todo: {key: messages}."""
+    """One `ask` at work. endpoint: the `client.Endpoint` that asks. todo: {key: messages}."""
 
-    def __init__(self, endpoint, todo, bar):
-        self.endpoint, self.settings, self.calls, self.bar = endpoint, endpoint.settings, endpoint.calls, bar
-        self.todo, self.total, self.replies, self.reason = iter(todo.items()), len(todo), {}, None
+    def __init__(self, endpoint: Any, todo: dict[str, list[Message]], bar: tqdm):
+        self.endpoint, self.settings, self.calls = endpoint, endpoint.settings, endpoint.calls
+        self.bar, self.todo, self.total = bar, iter(todo.items()), len(todo)
+        self.replies, self.reason = {}, None
         self.stopped, self.rows, self.flying = asyncio.Event(), asyncio.Queue(), set()
 
-    def in_thread(self):
-        """All replies, {key: reply}. Notebooks already run an event loop in the main thread, so this one gets a thread of its own."""
+    def in_thread(self) -> dict[str, Reply]:
+        """All replies. Notebooks run an event loop in the main thread; this one gets its own."""
         loop = asyncio.new_event_loop()
 
         def work():
@@ -74,28 +89,35 @@ class Run:
                 future.exception()  # waits for the end; the interrupt itself goes on up
                 raise
 
-    async def all(self):
+    async def all(self) -> dict[str, Reply]:
         settings, self.clock = self.settings, asyncio.get_running_loop().time
-        self.gate = Gate(settings.concurrency, settings.budget, self.calls.spent(self.endpoint.name))
-        self.replicas = [Replica(url, self.endpoint.key, settings.timeout, settings.breaker) for url in settings.urls]
+        spent = self.calls.spent(self.endpoint.name)
+        self.gate = Gate(settings.concurrency, settings.budget, spent)
+        self.replicas = [Replica(url, self.endpoint.key, settings.timeout, settings.breaker)
+                         for url in settings.urls]
         async with AsyncExitStack() as stack:
             for replica in self.replicas:
                 await stack.enter_async_context(replica.client)
             writer = asyncio.create_task(self.write())
-            await self.until_done_or_stopped([asyncio.create_task(self.work()) for _ in range(min(settings.concurrency, self.total))])
+            workers = min(settings.concurrency, self.total)
+            tasks = [asyncio.create_task(self.work()) for _ in range(workers)]
+            await self.until_done_or_stopped(tasks)
             self.rows.put_nowait(None)
             await writer
         if isinstance(self.reason, str):
-            raise DataError(f"{self.endpoint.name}: {self.reason}. {self.bar.n} of {self.bar.total} calls are answered and kept; "
-                            "run again to go on from there.")
+            answered = f"{self.bar.n} of {self.bar.total} calls are answered and kept"
+            raise DataError(f"{self.endpoint.name}: {self.reason}. {answered}; run again to go on "
+                            "from there.")
         if self.reason:
             raise self.reason
         return self.replies
 
-    async def until_done_or_stopped(self, workers):
-        """Wait for the workers. Once the run has to stop, only calls in flight go on, for GRACE seconds."""
-        done, stopped = asyncio.gather(*workers, return_exceptions=True), asyncio.create_task(self.stopped.wait())
-        await asyncio.wait([done, stopped], timeout=self.settings.deadline, return_when=asyncio.FIRST_COMPLETED)
+    async def until_done_or_stopped(self, workers: list[asyncio.Task]) -> None:
+        """Wait for the workers. Once the run has to stop, only calls in flight go on, for GRACE."""
+        done = asyncio.gather(*workers, return_exceptions=True)
+        stopped = asyncio.create_task(self.stopped.wait())
+        await asyncio.wait([done, stopped], timeout=self.settings.deadline,
+                           return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
             self.stop(f"not done within the deadline of {self.settings.deadline:g} s; raise it")
             for worker in set(workers) - self.flying:
@@ -106,12 +128,13 @@ class Run:
         await done
         stopped.cancel()
 
-    def stop(self, reason):
-        """Begin no further call. reason: an exception, or a sentence for the DataError that ends the run; the first one stands."""
+    def stop(self, reason: Exception | str) -> None:
+        """Begin no further call. reason: an exception, or a sentence for a DataError; the first
+        one stands."""
         self.reason = self.reason or reason
         self.stopped.set()
 
-    async def work(self):
+    async def work(self) -> None:
         try:
             for key, messages in self.todo:
                 answer = await self.settle(key, messages)
@@ -121,15 +144,16 @@ class Run:
         except Exception as error:  # a mistake of ours may not pass for a failed call
             self.stop(error)
 
-    async def settle(self, key, messages):
-        """Ask until there is an answer or no retry is left. Returns the reply; None where the run stops first."""
+    async def settle(self, key: str, messages: list[Message]) -> Reply | None:
+        """Ask until there is an answer or no retry is left. None where the run stops first."""
         tries, replica = 0, None
         while not self.reason:
             body, cost = self.endpoint.body(messages), 0.0
-            worst = self.endpoint.cost(self.endpoint.prompt_tokens(messages), self.settings.max_tokens)
+            tokens = self.endpoint.prompt_tokens(messages)
+            worst = self.endpoint.cost(tokens, self.settings.max_tokens)
             if not await self.gate.enter(worst):
-                self.stop(f"{self.gate.spent:.6g} of the budget of {self.settings.budget:g} is spent and the next call may cost "
-                          f"{worst:.3g}; raise budget")
+                self.stop(f"{self.gate.spent:.6g} of the budget of {self.settings.budget:g} is "
+                          f"spent and the next call may cost {worst:.3g}; raise budget")
                 return None
             try:
                 replica = await self.pick(replica)
@@ -153,26 +177,33 @@ class Run:
             if failure.cure == "adapt" or tries == self.settings.retries:
                 return answer
             if not self.reason and not self.all_open:
-                await asyncio.sleep(failure.wait + JITTER.uniform(0, min(LONGEST_PAUSE, 2.0**tries / 2)))  # full jitter
+                pause = min(LONGEST_PAUSE, 2.0**tries / 2)
+                await asyncio.sleep(failure.wait + JITTER.uniform(0, pause))  # full jitter
             tries += 1
         return None
 
     @property
-    def all_open(self):
+    def all_open(self) -> bool:
         return all(replica.open for replica in self.replicas)
 
-    async def pick(self, last):
-        """The replica for a call: the least busy one that is not resting, rather another than failed last. None stops the run."""
+    async def pick(self, last: Replica | None) -> Replica | None:
+        """The least busy replica that is not resting, rather another than `last`, which failed.
+
+        None where the run has to stop.
+        """
         while not self.all_open:
             ready = [replica for replica in self.replicas if replica.rests_until <= self.clock()]
             if ready:
                 return min(ready, key=lambda replica: (replica is last, replica.in_flight))
-            await asyncio.sleep(min(replica.rests_until for replica in self.replicas) - self.clock())
-        self.stop("; ".join(f"{replica.failures} calls in a row failed at {replica.host}, the last with {replica.last}"
-                            for replica in self.replicas) + "; check the server")
+            soonest = min(replica.rests_until for replica in self.replicas)
+            await asyncio.sleep(soonest - self.clock())
+        failures = [f"{replica.failures} calls in a row failed at {replica.host}, "
+                    f"the last with {replica.last}" for replica in self.replicas]
+        self.stop("; ".join(failures) + "; check the server")
         return None
 
-    async def call(self, replica, key, body, worst):
+    async def call(self, replica: Replica, key: str, body: dict,
+                   worst: float) -> tuple[Reply, float, Failure | None]:
         """One call, on disk before it counts. Returns (reply, cost, failure or None)."""
         request = {"name": self.endpoint.name, **body}
         started, failure = self.clock(), None
@@ -181,29 +212,32 @@ class Run:
             answer, raw = await replica.send(body)
             answer["seconds"] = self.clock() - started
             cost = worst  # where the server does not say what it used
-            if None not in (answer["prompt_tokens"], answer["completion_tokens"]):
-                cost = self.endpoint.cost(answer["prompt_tokens"], answer["completion_tokens"])
+            used = answer["prompt_tokens"], answer["completion_tokens"]
+            if None not in used:
+                cost = self.endpoint.cost(*used)
                 self.endpoint.learn(body["messages"], answer["prompt_tokens"])
             answer |= {name: answer[name] or 0 for name in ("prompt_tokens", "completion_tokens")}
         except Failure as error:
             failure, raw, cost = error, error.raw[:4000], worst if error.billed else 0.0
             answer = reply("failed", error=str(error), seconds=self.clock() - started)
         except asyncio.CancelledError:
-            answer = reply("failed", error="stopped: given up in flight when the run had to stop", seconds=self.clock() - started)
+            words = "stopped: given up in flight when the run had to stop"
+            answer = reply("failed", error=words, seconds=self.clock() - started)
             self.keep(key, request, answer, "", worst)
             raise
-        await self.keep(key, request, answer, raw, cost)  # so a kill costs no worker more than one answer
+        # Waited for, so that a kill costs no worker more than one answer.
+        await self.keep(key, request, answer, raw, cost)
         self.flying.discard(asyncio.current_task())
         return answer, cost, failure
 
-    def keep(self, *row):
+    def keep(self, *row: Any) -> asyncio.Future:
         """Hand a row to the writer. Returns a future that is done once the row is on disk."""
         kept = asyncio.get_running_loop().create_future()
         self.rows.put_nowait((row, kept))
         return kept
 
-    async def write(self):
-        """Commit what has come in, batch by batch, until a None comes. Progress shows what is on disk."""
+    async def write(self) -> None:
+        """Commit what has come in, batch by batch, until a None. Progress is what is on disk."""
         last = False
         while not last:
             batch = [await self.rows.get()]
@@ -213,7 +247,8 @@ class Run:
             batch = [item for item in batch if item is not None]
             try:
                 await asyncio.to_thread(self.calls.put_all, [row for row, _ in batch])
-                self.bar.update(sum(answer["status"] != "failed" for (_, _, answer, _, _), _ in batch))
+                answers = [answer for (_, _, answer, _, _), _ in batch]
+                self.bar.update(sum(answer["status"] != "failed" for answer in answers))
             except Exception as error:  # nothing more is asked once answers cannot be kept
                 self.stop(error)
             for _, kept in batch:

@@ -1,11 +1,13 @@
-"""One server behind an endpoint: a chat call to it, whatever comes back, and when to leave it alone.
+"""One server behind an endpoint: a chat call, whatever comes back, and when to leave it alone.
 
-Nothing that a server says is trusted: texts are only shortened and passed on, numbers are checked, and the key is blotted out.
+Nothing that a server says is trusted: texts are only shortened and passed on, numbers are checked,
+and the key is blotted out.
 """
 import asyncio
 import json
 import math
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 from urllib.parse import urlsplit
@@ -13,45 +15,54 @@ from urllib.parse import urlsplit
 import aiohttp
 import openai
 
-from lib.endpoint.store import reply
+from lib.endpoint.store import Reply, reply
 
 REST = 30.0  # seconds until a server that kept failing is given one call to prove itself
 RETRIED = {408, 409, 425, 429}
 HINTS = {401: "it refuses the key; check the environment variable that key_variable names",
          403: "it forbids the call; check what the key may do",
-         404: "it knows no such address or model; check urls (they usually end in /v1) and the model's name"}
+         404: "it knows no such address or model; check urls (they usually end in /v1) and the "
+              "model's name"}
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 class Failure(Exception):
     """A call without a usable answer.
 
-    kind: one word for it. cure: retry | adapt (the request's form is refused) | stop (no call can succeed).
-    wait: seconds that the server asks for. billed: whether it may cost money all the same.
+    kind: one word for it. cure: retry | adapt (the request's form is refused) | stop (no call can
+    succeed). wait: seconds that the server asks for. billed: whether it may cost money anyway.
     """
 
-    def __init__(self, kind, message, cure="retry", wait=0.0, billed=False, raw=""):
+    def __init__(self, kind: str, message: str, cure: str = "retry", wait: float = 0.0,
+                 billed: bool = False, raw: str = ""):
         super().__init__(f"{kind}: {message}")
         self.kind, self.cure, self.wait, self.billed, self.raw = kind, cure, wait, billed, raw
 
 
 class Replica:
-    """One base URL, used within one event loop. Its circuit opens after `breaker` failures in a row: it then gets no calls, but
-    for one every REST seconds, and closes again with the first answer."""
+    """One base URL, used within one event loop.
 
-    def __init__(self, url, key, timeout, breaker):
-        self.host, self.key, self.timeout, self.breaker = urlsplit(url).netloc, key, timeout, breaker
-        # aiohttp below the SDK takes less than half the processor time per call; its pool holds the 1000 connections that
-        # settings allow. Retries and time limits are ours alone.
-        self.client = openai.AsyncOpenAI(base_url=url, api_key=key or "none", max_retries=0, timeout=None,
-                                         http_client=openai.DefaultAioHttpClient(timeout=None))
+    Its circuit opens after `breaker` failures in a row: it then gets no calls, but for one every
+    REST seconds, and closes again with the first answer. timeout: seconds for a whole answer.
+    """
+
+    def __init__(self, url: str, key: str, timeout: float, breaker: int):
+        self.host, self.key = urlsplit(url).netloc, key
+        self.timeout, self.breaker = timeout, breaker
+        # aiohttp below the SDK takes less than half the processor time per call; its pool holds
+        # the 1000 connections that settings allow. Retries and time limits are ours alone.
+        self.client = openai.AsyncOpenAI(
+            base_url=url, api_key=key or "none", max_retries=0, timeout=None,
+            http_client=openai.DefaultAioHttpClient(timeout=None))
         self.clock = asyncio.get_running_loop().time
-        self.in_flight, self.failures, self.failed_at, self.rests_until, self.last = 0, 0, -math.inf, -math.inf, None
+        self.in_flight, self.failures, self.last = 0, 0, None
+        self.failed_at = self.rests_until = -math.inf
 
     @property
-    def open(self):
+    def open(self) -> bool:
         return self.failures >= self.breaker
 
-    async def send(self, body):
+    async def send(self, body: dict) -> tuple[Reply, str]:
         """One call. Returns (reply, raw body); unknown token counts are None. Raises Failure."""
         self.in_flight += 1
         if self.open:
@@ -63,8 +74,8 @@ class Replica:
         self.failures = 0
         return answer
 
-    def fail(self, failure, started):
-        """Count a failed call; started: when it was sent. Being busy is no fault, and calls that break together count once."""
+    def fail(self, failure: Failure, started: float) -> None:
+        """Count a call sent at `started`. Being busy is no fault; who break together count once."""
         now, self.last = self.clock(), failure
         self.rests_until = max(self.rests_until, now + failure.wait if failure.wait else 0.0)
         if failure.kind != "busy" and started >= self.failed_at:
@@ -75,46 +86,50 @@ class Replica:
     async def _post(self, body):
         try:
             async with asyncio.timeout(self.timeout):
-                raw = self._blot(await self.client.post("/chat/completions", body=body, cast_to=str))
+                raw = await self.client.post("/chat/completions", body=body, cast_to=str)
         except TimeoutError:
-            raise Failure("timeout", f"no whole answer within {self.timeout:g} s", billed=True) from None
+            words = f"no whole answer within {self.timeout:g} s"
+            raise Failure("timeout", words, billed=True) from None
         except openai.APIStatusError as error:
-            return refused(error.status_code, self._blot(error.response.text), error.response.headers)
+            raw = self._blot(error.response.text)
+            return refused(error.status_code, raw, error.response.headers)
         except (openai.OpenAIError, aiohttp.ClientError, OSError, ValueError) as error:
             causes = list(_causes(error))
             unsent = any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes)
             text = _shorten(self._blot(str(causes[-1]) or type(causes[-1]).__name__))
             raise Failure("connection", text, billed=not unsent) from None
+        raw = self._blot(raw)
         return read_answer(raw), raw
 
     def _blot(self, text):
-        """A text without the key. A dummy such as EMPTY is no secret, and a word that answers may use."""
+        """A text without the key. A dummy such as EMPTY is no secret, and answers may use it."""
         return text.replace(self.key, "[key]") if len(self.key) >= 8 else text
 
 
-def read_answer(raw):
-    """The reply in the body of a chat completion; unknown token counts are None. Raises Failure where it holds none."""
+def read_answer(raw: str) -> Reply:
+    """The reply in a body, unknown token counts None. Raises Failure where there is none in it."""
     try:
         document = json.loads(raw)
         choice = document["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = _text(message.get("content")), _text(message.get("refusal"))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise Failure("unreadable", f"not a chat completion but {said(raw)[0] or 'nothing'!r}", billed=True, raw=raw) from None
+    except UNREADABLE:
+        words = f"not a chat completion but {said(raw)[0] or 'nothing'!r}"
+        raise Failure("unreadable", words, billed=True, raw=raw) from None
     usage = document.get("usage")
-    tokens = [usage.get(name) if isinstance(usage, dict) else None for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (count if type(count) is int and 0 <= count < 2**31 else None for count in tokens)
+    prompt, completion = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     if refusal or finish == "content_filter":
         status = "refused"
     elif finish == "length":
         status = "cut"
     else:
         status = "ok" if text.strip() else "empty"
-    return reply(status, text or refusal, _shorten(finish, 40) if isinstance(finish, str) else None, "", prompt, completion)
+    finish = _shorten(finish, 40) if isinstance(finish, str) else None
+    return reply(status, text or refusal, finish, "", prompt, completion)
 
 
-def refused(status, raw, headers):
-    """An error status as (reply, raw) where it is an answer (a filter refused the content); otherwise raises Failure."""
+def refused(status: int, raw: str, headers: Mapping[str, str]) -> tuple[Reply, str]:
+    """(reply, raw) where an error status is an answer, a filter's refusal; else raises Failure."""
     message, code = said(raw)
     text = f"status {status}, {message}" if message else f"status {status}"
     if code == "content_filter":
@@ -122,14 +137,16 @@ def refused(status, raw, headers):
     if status in HINTS:
         raise Failure("denied", f"{text}: {HINTS[status]}", "stop", raw=raw)
     if code == "insufficient_quota":
-        raise Failure("denied", f"{text}: the account's quota is used up; raise it at the provider", "stop", raw=raw)
+        words = f"{text}: the account's quota is used up; raise it at the provider"
+        raise Failure("denied", words, "stop", raw=raw)
     if status in RETRIED or status >= 500:
-        raise Failure("busy" if status == 429 else "server", text, wait=retry_after(headers), raw=raw)
+        kind = "busy" if status == 429 else "server"
+        raise Failure(kind, text, wait=retry_after(headers), raw=raw)
     raise Failure("request", text, "adapt", raw=raw)
 
 
-def retry_after(headers):
-    """Seconds in a Retry-After header, given as a number or an HTTP date (RFC 9110, 10.2.3); 0 where there is none to read."""
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds in Retry-After, a number or an HTTP date (RFC 9110, 10.2.3); 0 for none to read."""
     value = headers.get("retry-after", "")
     try:
         seconds = float(value)
@@ -141,19 +158,26 @@ def retry_after(headers):
     return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
-def said(raw):
-    """(message, code) of an error body in one short line: OpenAI's error, FastAPI's detail, or its text without mark-up."""
+def said(raw: str) -> tuple[str, str | None]:
+    """(one short line, code) of an error body: OpenAI's, FastAPI's, or text without mark-up."""
     try:
         document = json.loads(raw)
         problem = document.get("error") or document.get("detail") or document
-        if isinstance(problem, list):  # FastAPI: one item per field, each also echoes its input, which is left out
-            return _shorten("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in problem)), None
+        if isinstance(problem, list):  # FastAPI: one item a field; its echo of the input stays out
+            items = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in problem]
+            return _shorten("; ".join(items)), None
         if isinstance(problem, dict):
             parameter = f" (parameter {problem['param']})" if problem.get("param") else ""
             return _shorten(f"{problem.get('message') or problem}{parameter}"), problem.get("code")
         return _shorten(str(problem)), None
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except UNREADABLE:
         return _shorten(re.sub(r"<[^<>]*>", " ", raw[:4000])), None
+
+
+def _count(usage, name):
+    """A number of tokens, where the server gives one that can be true; else None."""
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return count if type(count) is int and 0 <= count < 2**31 else None
 
 
 def _text(content):
@@ -162,11 +186,13 @@ def _text(content):
         content = "".join(part.get("text") or "" for part in content)
     if content is not None and not isinstance(content, str):
         raise TypeError(content)
-    return (content or "").encode("utf-8", "replace").decode()  # a lone surrogate could not be written as UTF-8
+    # A lone surrogate could not be written as UTF-8.
+    return (content or "").encode("utf-8", "replace").decode()
 
 
 def _shorten(text, length=200):
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:4000]).split())
+    printable = (letter if letter.isprintable() else " " for letter in text[:4000])
+    text = " ".join("".join(printable).split())
     return text if len(text) <= length else text[:length - 1] + "…"
 
 

@@ -1,23 +1,28 @@
-"""What judging would cost, before it costs anything.
-
-python -m lib costs [--preset NAME] reads the candidates and prints calls, tokens and money for each judge.
-"""
+"""What judging would cost, before it costs anything: python -m lib costs [--preset NAME]."""
 from itertools import permutations
+from typing import Any
 
 from lib.core.records import read_jsonl
+from lib.core.rows import Prompt
+from lib.core.sections.judging import Judging
+from lib.core.sections.models import Models
 from lib.core.settings import ROOT, load
 from lib.endpoint.store import Calls
+from lib.judging.audit import CANARIES
 from lib.judging.chat import abstracts_of
 from lib.judging.panel import endpoint_judge
-from lib.judging.ranking import play
+from lib.judging.ranking import entrants
+from lib.judging.schemes import play
+
+COUNTED = ("calls", "cached", "prompt_tokens", "completion_tokens", "cost")
 
 
-def dry_run(settings, prompts, texts, entrants, calls):
-    """What judging these candidates would take, at most, as rows {"judge", "kind", "calls", "cached", "prompt_tokens",
-    "completion_tokens", "cost"}; nobody is called.
+def dry_run(judging: Judging, models: Models, prompts: list[Prompt], texts: dict[str, list[str]],
+            players: dict[str, list[int]], calls: Calls) -> list[dict[str, Any]]:
+    """What judging would take, at most, as rows {"judge", "kind", *COUNTED}; nobody is called.
 
-    The scheme is played with a judge who prefers the smaller index: other verdicts lead to other comparisons, but hardly to more.
-    Only endpoints know tokens and prices. calls: the store that says which calls have been answered.
+    The scheme is played with a judge who prefers the smaller index: other verdicts lead to other
+    comparisons, but hardly to more. Only endpoints know tokens and prices. players: by prompt id.
     """
     asked = {True: [], False: []}
 
@@ -25,41 +30,50 @@ def dry_run(settings, prompts, texts, entrants, calls):
         asked[screening].extend(batch)
         return [1 if left < right else -1 for _, left, right in batch]
 
-    play(entrants, settings.judging.scheme, note, settings.judging)
-    studied = list(entrants.items())[:settings.judging.study.prompts]
-    asked[False] += [(key, *pair) for key, players in studied for pair in permutations(players, 2)]
-    extra = settings.judging.study.repeated + 10 * settings.judging.study.canaries  # five null models, both orders
+    play(players, judging.scheme, note, judging)
+    for key, found in list(players.items())[:judging.study.prompts]:
+        asked[False] += [(key, *pair) for pair in permutations(found, 2)]
+    # Each null model meets a candidate in both orders.
+    extra = judging.study.repeated + 2 * len(CANARIES) * judging.study.canaries
     abstracts, rows = {prompt["id"]: abstracts_of(prompt) for prompt in prompts}, []
-    for member in settings.judging.panel:
+    for member in judging.panel:
         once = asked[False] + (asked[True] if member.screens else [])
         batch = [(one, 0) for one in dict.fromkeys(once)] + [(one, 1) for one in once[:extra]]
-        row = {"judge": member.name, "kind": member.kind, "calls": len(batch)} | dict.fromkeys(
-            ("cached", "prompt_tokens", "completion_tokens", "cost"), 0)
+        row = {"judge": member.name, "kind": member.kind, **dict.fromkeys(COUNTED, 0)}
+        row["calls"] = len(batch)
         if member.kind == "endpoint":
-            open_to_all = member.endpoint.model_copy(update={"key_variable": ""})  # nobody is called, so nobody needs a key
-            model = getattr(settings.models, member.model, member.model)
-            judge = endpoint_judge(member, model, open_to_all, prompts, calls)
-            judge.references = {key: candidates[0] for key, candidates in texts.items()} if member.guided else {}  # about as long
-            costs = [judge.backend.estimate(judge.requests([
-                {"id": key, "abstracts": abstracts[key], "left": texts[key][left], "right": texts[key][right], "repeat": repeat}
-                for (key, left, right), repeat in batch]))]
-            costs += [judge.writer.estimate([{"messages": prompt["messages"]} for prompt in prompts])] if member.guided else []
-            row |= {name: sum(cost[name] for cost in costs) for name in costs[0]}
+            # Nobody is called, so nobody needs a key.
+            server = member.endpoint.model_copy(update={"key_variable": ""})
+            model = getattr(models, member.model, member.model)
+            judge = endpoint_judge(member, model, server, prompts, calls)
+            if member.guided:  # by a profile about as long as a candidate
+                judge.references = {key: candidates[0] for key, candidates in texts.items()}
+            comparisons = [{"id": key, "abstracts": abstracts[key], "left": texts[key][left],
+                            "right": texts[key][right], "repeat": repeat}
+                           for (key, left, right), repeat in batch]
+            costs = [judge.backend.estimate(judge.requests(comparisons))]
+            if member.guided:
+                writing = [{"messages": prompt["messages"]} for prompt in prompts]
+                costs.append(judge.writer.estimate(writing))
+            row |= {name: sum(cost[name] for cost in costs) for name in COUNTED}
         rows.append(row)
     return rows
 
 
-def command(preset=""):
+def command(preset: str = "") -> None:
     """Print what judging the candidates of data/ would take; call nobody."""
     _, settings = load(preset)
-    prompts = {row["id"]: row for row in read_jsonl(ROOT / "data" / "prompts.jsonl", ("id", "messages"))}
+    known = read_jsonl(ROOT / "data" / "prompts.jsonl", ("id", "abstracts", "messages"))
+    prompts = {row["id"]: row for row in known}
     candidates = read_jsonl(ROOT / "data" / "candidates.jsonl", ("id", "completions", "status"))
-    entrants = {row["id"]: [i for i, status in enumerate(row["status"]) if status == "ok"] for row in candidates}
-    rows = dry_run(settings, [prompts[row["id"]] for row in candidates], {row["id"]: row["completions"] for row in candidates}, entrants,
-                   Calls(ROOT / "data" / "calls.sqlite"))
-    print(f"{'judge':16} {'kind':12} {'calls':>8} {'cached':>8} {'prompt tokens':>14} {'reply tokens':>13} {'cost':>10}")
+    asked = [prompts[row["id"]] for row in candidates]
+    texts = {row["id"]: row["completions"] for row in candidates}
+    store = Calls(ROOT / "data" / "calls.sqlite")
+    rows = dry_run(settings.judging, settings.models, asked, texts, entrants(candidates), store)
+    line = "{:16} {:12} {:>8} {:>8} {:>14} {:>13} {:>10}".format
+    print(line("judge", "kind", "calls", "cached", "prompt tokens", "reply tokens", "cost"))
     for row in rows:
-        print(f"{row['judge']:16} {row['kind']:12} {row['calls']:8} {row['cached']:8} {row['prompt_tokens']:14} {row['completion_tokens']:13} "
-              f"{row['cost']:10.2f}")
-    print(f"At most {sum(row['calls'] for row in rows)} calls, {sum(row['cost'] for row in rows):.2f} in the currency of the price table. "
+        print(line(*list(row.values())[:-1], f"{row['cost']:.2f}"))
+    calls, cost = (sum(row[name] for row in rows) for name in ("calls", "cost"))
+    print(f"At most {calls} calls, {cost:.2f} in the currency of the price table. "
           "Nobody was called.")

@@ -1,98 +1,119 @@
 """Panels of judges: who votes, and what follows from the votes."""
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lib.competencies import verdicts
 from lib.core.records import Journal
+from lib.core.rows import Prompt, Vote
+from lib.core.sections.judging import Endpoint as Server
+from lib.core.sections.judging import Panelist
+from lib.core.sections.preset import Preset
 from lib.endpoint.client import Endpoint
+from lib.endpoint.store import Calls
 from lib.judging.chat import Chat, LocalChat, abstracts_of
 from lib.judging.judges import VALUE, Likelihood, ReferenceGuided
+from lib.judging.ranking import Asked, Outcomes
 from lib.models import loading
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Panel:
-    """Judges who vote on the candidates of many prompts; every vote is kept.
+    """Judges who vote on the candidates of many prompts; `verdicts` keeps every vote.
 
-    prompts: rows of the prompts contract. texts: {prompt id: candidate texts}. screening: names of the judges who also vote
-    where comparisons only screen. After some calls of `ask`, `verdicts` holds one row of the verdicts contract per judge and
-    comparison: left and right are indices into the texts, order is 1 where the smaller index stands left, else 2. `results`
-    holds the outcomes, {prompt id: [((left, right), outcome)]}.
+    judges: each has a `name` and `votes(comparisons) -> votes`. texts: {prompt id: candidate
+    texts}. screening: names of the judges who also vote where comparisons only screen.
     """
 
-    def __init__(self, judges, prompts, texts, screening=()):
-        self.judges, self.screening = judges, set(screening) or {judge.name for judge in judges}
+    def __init__(self, judges: list[Any], prompts: Iterable[Prompt], texts: dict[str, list[str]],
+                 screening: Iterable[str] = ()):
+        self.judges = judges
+        self.screening = set(screening) or {judge.name for judge in judges}
         self.abstracts = {prompt["id"]: abstracts_of(prompt) for prompt in prompts}
-        self.texts, self.verdicts, self.results = texts, [], {key: [] for key in texts}
+        self.texts, self.verdicts = texts, []
 
-    def ask(self, batch, screening=False, repeat=0):
-        """The mean vote, from -1 to 1, on each (prompt id, left, right); None where no judge gave a valid one.
+    def ask(self, batch: list[Asked], screening: bool = False, repeat: int = 0) -> Outcomes:
+        """The mean vote, from -1 to 1, on each comparison; None where no judge gave a valid one.
 
-        Equal texts are a tie without any call. repeat: a number that makes a judge answer the same question anew.
+        Equal texts are a tie without any call. repeat: a number that makes a judge answer anew.
         """
-        asked = [one for one in batch if self.texts[one[0]][one[1]] != self.texts[one[0]][one[2]]]
-        comparisons = [{"id": key, "abstracts": self.abstracts[key], "left": self.texts[key][left], "right": self.texts[key][right],
-                        "repeat": repeat} for key, left, right in asked]
+        asked, comparisons = [], []
+        for key, left, right in batch:
+            one, other = self.texts[key][left], self.texts[key][right]
+            if one != other:
+                asked.append((key, left, right))
+                comparisons.append({"id": key, "abstracts": self.abstracts[key], "left": one,
+                                    "right": other, "repeat": repeat})
         winners = {one: [] for one in asked}
         for judge in self.judges:
             if asked and (not screening or judge.name in self.screening):
                 for one, vote in zip(asked, judge.votes(comparisons), strict=True):
                     winners[one].append(vote["winner"])
                     self.keep(one, judge.name, vote, repeat)
-        outcomes = [mean_vote(winners[one]) if one in winners else 0 for one in batch]
-        for (key, left, right), outcome in zip(batch, outcomes):
-            self.results[key].append(((left, right), outcome))
-        return outcomes
+        return [mean_vote(winners[one]) if one in winners else 0 for one in batch]
 
-    def keep(self, one, judge, vote, repeat):
+    def keep(self, one: Asked, judge: str, vote: Vote, repeat: int) -> None:
         key, left, right = one
-        self.verdicts.append({"id": key, "left": left, "right": right, "order": 1 if left < right else 2, "judge": judge, **vote}
-                             | ({"repeat": repeat} if repeat else {}))
+        row = {"id": key, "left": left, "right": right, "order": 1 if left < right else 2,
+               "judge": judge, **vote}
+        self.verdicts.append({**row, "repeat": repeat} if repeat else row)
 
 
-def mean_vote(winners):
+def mean_vote(winners: Iterable[str | None]) -> float | None:
     """The mean of some votes, left 1, right -1, tie 0; None where none is valid."""
     values = [VALUE[winner] for winner in winners if winner is not None]
     return sum(values) / len(values) if values else None
 
 
-def assemble(settings, prompts, texts, calls, work):
-    """The panel that settings.judging.panel describes. Each model is loaded once, whatever it does.
-
-    calls: a `calls.Calls`. work: a directory for work in progress.
-    """
-    loaded, judges = {}, []
+def assemble(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]], calls: Calls,
+             work: Path) -> Panel:
+    """The panel of settings.judging; each model is loaded once. work: for work in progress."""
+    loaded, judges, models = {}, [], settings.models
     for member in settings.judging.panel:
-        model = getattr(settings.models, member.model, member.model)  # a role, or a model's own name
+        model = getattr(models, member.model, member.model)  # a role, or a model's own name
         if member.kind == "endpoint":
             judges.append(endpoint_judge(member, model, member.endpoint, prompts, calls))
             continue
         if model not in loaded:
-            loaded[model] = loading.load(model, settings.models.dtype, settings.runtime.device, settings.models.quantisation)
+            loaded[model] = loading.load(model, models.dtype, settings.runtime.device,
+                                         models.quantisation)
         judges.append(local_judge(member, *loaded[model], settings, prompts, calls, work))
-    return Panel(judges, prompts, texts, [member.name for member in settings.judging.panel if member.screens])
+    screening = [member.name for member in settings.judging.panel if member.screens]
+    return Panel(judges, prompts, texts, screening)
 
 
-def endpoint_judge(member, model, server, prompts, calls):
+def endpoint_judge(member: Panelist, model: str, server: Server, prompts: list[Prompt],
+                   calls: Calls) -> Chat:
+    backend = Endpoint(member.name, model, server, calls, verdicts.SCHEMA)
     writer = Endpoint(member.name, model, server, calls) if member.guided else None
-    return Chat(member.name, Endpoint(member.name, model, server, calls, verdicts.SCHEMA), member.prompt, prompts, writer)
+    return Chat(member.name, backend, member.prompt, prompts, writer)
 
 
-def local_judge(member, model, tokenizer, settings, prompts, calls, work):
+def local_judge(member: Panelist, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase",
+                settings: Preset, prompts: list[Prompt], calls: Calls,
+                work: Path) -> ReferenceGuided | Likelihood | Chat:
     size, margin = settings.models.batch_size, settings.judging.tie_margin
     if member.kind == "reference":
-        return ReferenceGuided(member.name, model, tokenizer, prompts, size, settings.models.max_new_tokens,
-                               Journal(work / f"{member.name}.jsonl"), margin)
+        journal, longest = Journal(work / f"{member.name}.jsonl"), settings.models.max_new_tokens
+        return ReferenceGuided(member.name, model, tokenizer, prompts, size, longest, journal,
+                               margin)
     if member.kind == "likelihood":
         return Likelihood(member.name, model, tokenizer, prompts, size, margin)
     # One reply per prompt, where sampling writes K: so more prompts fit into a batch.
-    backend = LocalChat(member.name, model, tokenizer, calls, member.temperature, member.max_tokens, 4 * size)
+    backend = LocalChat(member.name, model, tokenizer, calls, member.temperature,
+                        member.max_tokens, 4 * size)
     return Chat(member.name, backend, member.prompt, prompts, backend if member.guided else None)
 
 
-FAMILIES = {"llama": "llama", "mixtral": "mistral", "mistral": "mistral", "qwen": "qwen", "gemma": "gemma", "phi": "phi", "gpt": "gpt",
-            "claude": "claude", "deepseek": "deepseek", "smollm": "smollm"}
+FAMILIES = {"llama": "llama", "mixtral": "mistral", "mistral": "mistral", "qwen": "qwen",
+            "gemma": "gemma", "phi": "phi", "gpt": "gpt", "claude": "claude",
+            "deepseek": "deepseek", "smollm": "smollm"}
 
 
-def family(name):
-    """The family of a model, as far as its name tells; judges are said to favour their own. Models in a folder: the folder above."""
+def family(name: str) -> str:
+    """A model's family by its name, or its folder's; judges are said to favour their own."""
     known = next((maker for stem, maker in FAMILIES.items() if stem in name.casefold()), None)
     return known or re.split(r"[/:]", name.removeprefix("data/models/"))[0]

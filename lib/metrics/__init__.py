@@ -1,4 +1,4 @@
-"""What is measured, and how surely: statistics with intervals, and measures of names, texts and labels.
+"""What is measured, and how surely: intervals, and measures of names, texts and labels.
 
 Imports core and competencies. No torch.
 """

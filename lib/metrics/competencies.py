@@ -1,62 +1,66 @@
-"""Measures of profiles and texts: precision, recall and F1 of competencies, similarity of profiles, diversity."""
+"""Measures of profiles: precision, recall and F1 of competencies, similarity of two profiles."""
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from lib.metrics.words import word_f1, words
+from lib.core.rows import Profile
+from lib.metrics.words import word_f1, words_of
+
+Scores = dict[str, float]  # "precision", "recall", "f1"
 
 
-def matches(found, expected):
+def matches(found: Iterable[str], expected: Iterable[str]) -> int:
     """How many names two lists share (exact, case ignored, each counted once)."""
     return len({name.casefold() for name in found} & {name.casefold() for name in expected})
 
 
-def precision_recall_f1(profile, truth):
-    """Of the competency names in one profile against the true ones. A missing profile (None) finds nothing.
+def precision_recall_f1(profile: Profile | None, truth: Profile) -> Scores:
+    """Of the competency names in one profile against the true ones. None finds nothing.
 
     A name that is listed twice counts twice against precision.
     """
-    found = [c["name"] for c in profile["competencies"]] if profile else []
-    expected = [c["name"] for c in truth["competencies"]]
+    found, expected = names_in(profile), names_in(truth)
     hits = matches(found, expected)
-    precision = hits / len(found) if found else 0.0
-    recall = hits / len(expected) if expected else 0.0
-    return {"precision": precision, "recall": recall,
-            "f1": 2 * precision * recall / (precision + recall) if hits else 0.0}
+    return _scores(hits / len(found) if found else 0.0, hits / len(expected) if expected else 0.0)
 
 
-def pairs(profile, reference):
-    """Which competency of a profile stands for which one of a reference profile, and what it earns: [(index, index, earned)].
+def pairs(profile: Profile, reference: Profile) -> list[tuple[int, int, float]]:
+    """Which competency stands for which one of a reference, and what earns: (index, index, F1).
 
-    Competencies are paired greedily by the word F1 of their names; a pair earns the mean of its name's and its
-    description's word F1, from 0 to 1. Names below 0.5 are no pair.
+    Competencies are paired greedily by the word F1 of their names, none below 0.5; a pair earns the
+    mean of its names' and its descriptions' word F1, from 0 to 1.
     """
     found, expected = profile["competencies"], reference["competencies"]
-    scores = sorted(((word_f1(a["name"], b["name"]), i, j) for i, a in enumerate(found) for j, b in enumerate(expected)),
-                    key=lambda item: (-item[0], item[1], item[2]))
+    scores = [(word_f1(one["name"], other["name"]), i, j)
+              for i, one in enumerate(found) for j, other in enumerate(expected)]
     paired, used, result = set(), set(), []
-    for score, i, j in scores:
+    for score, i, j in sorted(scores, key=lambda item: (-item[0], item[1], item[2])):
         if score >= 0.5 and i not in paired and j not in used:
             paired.add(i)
             used.add(j)
-            result.append((i, j, (score + word_f1(found[i]["description"], expected[j]["description"])) / 2))
+            described = word_f1(found[i]["description"], expected[j]["description"])
+            result.append((i, j, (score + described) / 2))
     return result
 
 
-def similarity(profile, reference):
-    """How close a profile comes to a reference profile, from 0 to 1; a missing profile scores 0.
+def similarity(profile: Profile | None, reference: Profile) -> float:
+    """How close a profile comes to a reference profile, from 0 to 1; a missing one scores 0.
 
-    A soft F1 over competencies, made of what its `pairs` earn, is 90 % of the score; the word F1 of the domain is the rest.
+    A soft F1 over competencies, made of what its `pairs` earn, is 90 % of the score; the word F1 of
+    the domain is the rest.
     """
     if not profile:
         return 0.0
     total = len(profile["competencies"]) + len(reference["competencies"])
-    soft_f1 = 2 * math.fsum(earned for _, _, earned in pairs(profile, reference)) / total if total else 0.0  # exact: no tie hangs on the order
+    # An exact sum, so that no tie hangs on the order.
+    earned = math.fsum(earned for _, _, earned in pairs(profile, reference))
+    soft_f1 = 2 * earned / total if total else 0.0
     return 0.9 * soft_f1 + 0.1 * word_f1(profile["domain"], reference["domain"])
 
 
-def stem_f1(profile, truth):
-    """`precision_recall_f1` of competency names whose words are stemmed, so that `designs models` meets `designing models`.
+def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
+    """`precision_recall_f1` of names whose words are stemmed: `designs models`, `designing models`.
 
     Porter 1980, in NLTK's version, which leaves words outside ASCII's alphabet nearly as they are.
     """
@@ -64,25 +68,36 @@ def stem_f1(profile, truth):
     stem = PorterStemmer().stem
 
     def stemmed(names):
-        return {"competencies": [{"name": " ".join(map(stem, words(c["name"])))} for c in names["competencies"]]}
+        stems = [" ".join(map(stem, words_of(name))) for name in names_in(names)]
+        return {"competencies": [{"name": name} for name in stems]}
 
     return precision_recall_f1(profile and stemmed(profile), stemmed(truth))
 
 
-def soft_f1(profile, truth, embed):
-    """Precision, recall and F1 of competency names by the cosine of their embeddings, each name to its nearest in the other list.
+def soft_f1(profile: Profile | None, truth: Profile,
+            embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> Scores:
+    """Of competency names by the cosine of their embeddings, each to its nearest in the other list.
 
-    embed: from a list of names to (names, dimensions) vectors. Precision is the mean over the profile's names, recall over the
-    true ones; a cosine below 0 earns nothing. Zhang et al. 2020 (BERTScore), section 3, with names for tokens. A missing
-    profile (None), or one without names, scores 0.
+    embed: from a list of names to (names, dimensions) vectors. Precision is the mean over the
+    profile's names, recall over the true ones; a cosine below 0 earns nothing. Zhang et al. 2020
+    (BERTScore), section 3, with names for tokens. A profile without names, or None, scores 0.
     """
-    found = [c["name"] for c in profile["competencies"]] if profile else []
-    expected = [c["name"] for c in truth["competencies"]]
+    found, expected = names_in(profile), names_in(truth)
     if not found or not expected:
-        return {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+        return _scores(0.0, 0.0)
     vectors = np.asarray(embed(found + expected), dtype=float)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     cosines = np.clip(vectors[:len(found)] @ vectors[len(found):].T, 0, 1)
-    precision, recall = float(cosines.max(1).mean()), float(cosines.max(0).mean())
-    return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0}
+    return _scores(float(cosines.max(1).mean()), float(cosines.max(0).mean()))
+
+
+def names_in(profile: Profile | None) -> list[str]:
+    """The names of a profile's competencies, none for None."""
+    return [item["name"] for item in profile["competencies"]] if profile else []
+
+
+def _scores(precision, recall):
+    both = precision + recall
+    return {"precision": precision, "recall": recall,
+            "f1": 2 * precision * recall / both if both else 0.0}

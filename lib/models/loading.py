@@ -1,88 +1,106 @@
 """Loading chat models, from a directory or a hub, with quantisation and adapters."""
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import transformers  # what it offers is imported at its first use
+from torch.nn import Module
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.core.records import DataError
+from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT
-from lib.models.quantisation import options as quantised
+from lib.models import quantisation as quantising
 
 
-def locate(name):
-    """A model's place: a directory of the project or of the working folder, or else a hub name as it is."""
-    return next((str(path) for path in (ROOT / name, Path(name)) if path.is_dir()), name)
+def locate(name: str | Path) -> str:
+    """A model's place: a directory of the project or of the working folder, or else a hub name."""
+    return next((str(place) for place in (ROOT / name, Path(name)) if place.is_dir()), str(name))
 
 
-def load_tokenizer(name):
-    tokenizer = pretrained(AutoTokenizer, name, padding_side="left")
+def load_tokenizer(name: str | Path) -> Tokenizer:
+    """A chat model's tokenizer, padding on the left. Raises DataError without a chat template."""
+    tokenizer = pretrained(transformers.AutoTokenizer, name, padding_side="left")
     if tokenizer.chat_template is None:
-        raise DataError(f"{name}: its tokenizer has no chat template; choose an instruction-tuned model.")
+        raise DataError(f"{name}: no chat template; choose an instruction-tuned model.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load(name, dtype="float32", device="auto", quantisation="none", adapter=None, trainable=False):
+def load(name: str | Path, dtype: str = "float32", device: str = "auto", quantisation: str = "none",
+         adapter: str | Path | None = None, trainable: bool = False) -> tuple[Module, Tokenizer]:
     """A causal language model in evaluation mode, and its tokenizer.
 
-    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit" (NF4, see lib.models.quantisation); of a mixture of experts,
-    4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not quantised, and in which everything is computed.
+    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit"; of a mixture
+    of experts, 4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not
+    quantised, and in which everything is computed.
     """
     where, numbers = pick_device(device), getattr(torch, dtype)
-    options = {"dtype": numbers, "attn_implementation": "sdpa", **quantised(quantisation, numbers)}
-    if where == "cuda" and not sharded():
-        # Alone, a process may spread a model over all GPUs; of several, each keeps to its own.
-        options["device_map"] = {"": int(os.environ["LOCAL_RANK"])} if "LOCAL_RANK" in os.environ else "auto"
-    elif where == "cpu" and quantisation != "none":
-        options["device_map"] = {"": "cpu"}  # or else bitsandbytes takes a GPU where there is one
-    model = pretrained(AutoModelForCausalLM, name, **options)
+    options = quantising.options(quantisation, numbers) | _placing(where, quantisation)
+    model = pretrained(transformers.AutoModelForCausalLM, name, dtype=numbers,
+                       attn_implementation="sdpa", **options)
     if where == "cpu" and quantisation == "none":
         model = model.to("cpu")
     model = with_adapter(model, adapter, trainable) if adapter else model
     return model.eval(), load_tokenizer(name)
 
 
-def load_role(settings, role, adapter=None, trainable=False):
-    """The model and tokenizer that play a role ("base", "larger", "label_judge", "evaluation_judge") in a preset."""
+def load_role(settings: Preset, role: str, adapter: str | Path | None = None,
+              trainable: bool = False) -> tuple[Module, Tokenizer]:
+    """What plays a role in a preset: "base", "larger", "label_judge" or "evaluation_judge"."""
     models = settings.models
-    return load(getattr(models, role), models.dtype, settings.runtime.device, models.quantisation, adapter, trainable)
+    return load(getattr(models, role), models.dtype, settings.runtime.device, models.quantisation,
+                adapter, trainable)
 
 
-def with_adapter(model, adapter, trainable=False):
-    """A model with a PEFT adapter on it, frozen or to be trained on. Raises DataError where there is none."""
-    from peft import PeftModel
-    place = locate(str(adapter))
+def with_adapter(model: Module, adapter: str | Path, trainable: bool = False) -> Module:
+    """A model with a PEFT adapter, frozen or to be trained on. Raises DataError without one."""
+    from peft import PeftModel  # seconds: it brings bitsandbytes
+    place = locate(adapter)
     if Path(place).is_dir() and not (Path(place) / "adapter_config.json").exists():
-        raise DataError(f"{adapter}: no adapter_config.json; give the folder that 03_dpo wrote (data/adapter).")
+        raise DataError(f"{adapter}: no adapter_config.json; give the folder that 03_dpo wrote "
+                        "(data/adapter).")
     return PeftModel.from_pretrained(model, place, is_trainable=trainable).eval()
 
 
-def merge(model):
-    """A plain model with the adapter's update added to the weights it was trained on. These must not be quantised."""
+def merge(model: Module) -> Module:
+    """A plain model: the adapter's update added to the weights, which must not be quantised."""
     if getattr(model.get_base_model(), "is_quantized", False):
-        raise DataError("merging into quantised weights would round the adapter away; restore them first, as adapters.save_merged does.")
+        raise DataError("merging into quantised weights would round the adapter away; restore them "
+                        "first, as lora.save_merged does.")
     return model.merge_and_unload(safe_merge=True)
 
 
-def sharded():
-    """Whether accelerate started this process to hold a part of a model's weights only (FSDP, DeepSpeed); it places them itself."""
-    return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+def sharded() -> bool:
+    """Whether accelerate splits weights over processes (FSDP, DeepSpeed); it then places them."""
+    splitters = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return any(os.environ.get(name, "").lower() == "true" for name in splitters)
 
 
-def pick_device(device):
+def pick_device(device: str) -> str:
+    """"cuda" or "cpu". Raises DataError where cuda is asked for and there is none."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise DataError("runtime.device is cuda, but no CUDA device is visible; set it to auto or cpu.")
+        raise DataError("runtime.device is cuda, but none is visible; set it to auto or cpu.")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def pretrained(kind, name, **options):
-    """`from_pretrained` with one clear sentence when there is nothing to load. Never runs code from a model's repository."""
-    place = locate(name)
+def _placing(where: str, quantisation: str) -> dict[str, Any]:
+    if where == "cuda" and not sharded():
+        # Alone, a process may spread a model over all GPUs; of several, each keeps to its own.
+        rank = os.environ.get("LOCAL_RANK")
+        return {"device_map": "auto" if rank is None else {"": int(rank)}}
+    if where == "cpu" and quantisation != "none":
+        return {"device_map": {"": "cpu"}}  # or else bitsandbytes takes a GPU where there is one
+    return {}
+
+
+def pretrained(kind: Any, name: str | Path, **options: Any) -> Any:
+    """`from_pretrained`, never with code from a model's repository; DataError if it fails."""
     try:
-        return kind.from_pretrained(place, trust_remote_code=False, **options)
+        return kind.from_pretrained(locate(name), trust_remote_code=False, **options)
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"cannot load the model {name!r} ({reason}); give an existing directory, or a hub name with "
-                        "runtime.offline: false.") from None
+        raise DataError(f"cannot load the model {name!r} ({reason}); give an existing directory, "
+                        "or a hub name with runtime.offline: false.") from None

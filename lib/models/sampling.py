@@ -1,10 +1,18 @@
-"""Drawing completions from a chat model: each prompt is read once and continued K times, with randomness of its own."""
+"""Drawing completions: each prompt is read once and continued K times, by its own randomness."""
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch.nn import Module
 from tqdm import tqdm
-from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.generation.logits_process import LogitsProcessor, LogitsProcessorList
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase as Tokenizer
+
+from lib.core.records import Journal
+from lib.core.rows import Completion
+from lib.models.chats import left_padded
 
 ROOM = 64  # tokens by which a cache grows
 
@@ -12,35 +20,40 @@ ROOM = 64  # tokens by which a cache grows
 class SeededSampler(LogitsProcessor):
     """Turns greedy decoding into sampling with one random stream per prompt.
 
-    argmax(log p + Gumbel noise) is an exact draw from p (Gumbel 1954), so `generate` can stay greedy while the noise
-    comes from a generator seeded by the prompt: a result does not depend on batch size, order or neighbours.
+    argmax(log p + Gumbel noise) is an exact draw from p (Gumbel 1954), so `generate` stays greedy
+    while a generator seeded by the prompt gives the noise, whatever the batch's size and order.
     """
 
-    def __init__(self, seeds, k, temperature, top_p):
+    def __init__(self, seeds: Sequence[int], k: int, temperature: float, top_p: float):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.k, self.temperature, self.top_p = k, temperature, top_p
 
-    def __call__(self, input_ids, scores):
+    def __call__(self, input_ids: torch.Tensor | None, scores: torch.Tensor) -> torch.Tensor:
+        """scores: (prompts x k, vocabulary) logits; returns them as perturbed log-probabilities."""
         logp = torch.log_softmax(scores.float() / self.temperature, dim=-1)
         if self.top_p < 1:
             ordered, index = logp.sort(dim=-1, descending=True)
             mass = ordered.exp().cumsum(dim=-1)
             cut = mass - ordered.exp() >= self.top_p  # the token that crosses top_p stays
             logp = logp.masked_fill(cut.scatter(-1, index, cut), -torch.inf)
-        noise = torch.cat([torch.empty(self.k, logp.shape[-1]).exponential_(generator=g) for g in self.generators])
-        return logp - noise.log().to(logp.device)
+        noise = [torch.empty(self.k, logp.shape[-1]).exponential_(generator=generator)
+                 for generator in self.generators]
+        return logp - torch.cat(noise).log().to(logp.device)
 
 
 class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer, with room for more behind them. The library's own layer copies all it holds for every token."""
+    """Keys and values of one layer, with room behind; the library's copies them all each token."""
 
-    def update(self, key_states, value_states, *args, **kwargs):
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor,
+               *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add new tokens; returns all keys and values, each (rows, heads, tokens, width)."""
         if self.get_seq_length() == 0:
             self.lazy_initialization(key_states, value_states)
-            self.buffers = [key_states, value_states]  # without room: the prompt's may yet be shared out
             self.keys, self.values = key_states, value_states
+            self.buffers = key_states, value_states  # no room: the prompt's may yet be shared out
         else:
-            extended = [self._extended(*pair) for pair in zip(self.buffers, (self.keys, self.values), (key_states, value_states))]
+            extended = map(self._extended, self.buffers, (self.keys, self.values),
+                           (key_states, value_states))
             self.buffers, (self.keys, self.values) = zip(*extended)
         return self.keys, self.values
 
@@ -48,67 +61,69 @@ class RoomyLayer(DynamicLayer):
     def _extended(buffer, held, new):
         """(buffer, view of it) that has `new` behind what is held."""
         start, end = held.shape[-2], held.shape[-2] + new.shape[-2]
-        if held.data_ptr() != buffer.data_ptr() or held.shape[0] != buffer.shape[0] or end > buffer.shape[-2]:
+        moved = held.data_ptr() != buffer.data_ptr() or held.shape[0] != buffer.shape[0]
+        if moved or end > buffer.shape[-2]:
             buffer = held.new_empty(*held.shape[:-2], end + ROOM, held.shape[-1])
             buffer[..., :start, :] = held
         buffer[..., start:end, :] = new
         return buffer, buffer[..., :end, :]
 
 
-def roomy_cache(model):
+def roomy_cache(model: Module) -> DynamicCache:
     """An empty cache for a model. Layers with a window of their own stay the library's."""
     cache = DynamicCache(config=model.config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [RoomyLayer() if type(own) is DynamicLayer else own for own in cache.layers]
     return cache
 
 
-def seed_of(seed, key):
+def seed_of(seed: int, key: str) -> int:
     """A 63-bit seed for one prompt, from the run's seed and the prompt's id."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8], "big") >> 1
 
 
 @torch.no_grad()
-def complete(model, tokenizer, prompts, keys, k=1, temperature=0.0, top_p=1.0, max_new_tokens=256, seed=0):
+def complete(model: Module, tokenizer: Tokenizer, prompts: list[list[int]], keys: list[str],
+             k: int = 1, temperature: float = 0.0, top_p: float = 1.0, max_new_tokens: int = 256,
+             seed: int = 0) -> list[list[Completion]]:
     """K completions for each prompt of one batch.
 
-    prompts: token id lists. keys: one string per prompt; with `seed` it fixes that prompt's randomness.
-    temperature: 0 decodes greedily. Returns a list (prompts) of lists (k) of {"text", "tokens", "finished"};
-    `finished` is False where the length limit cut the completion off.
+    prompts: token id lists. keys: one string per prompt; with `seed` it fixes that prompt's
+    randomness. temperature: 0 decodes greedily. Returns a list (prompts) of lists (k).
     """
-    width = max(map(len, prompts))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    ids, mask, positions = left_padded(prompts, pad, model.device)
     # The prompt is read once; its keys and values are then shared out to the K continuations.
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = roomy_cache(model)
-    model(input_ids=ids[:, :-1], attention_mask=mask[:, :-1], position_ids=positions[:, :-1], past_key_values=cache, logits_to_keep=1)
+    model(input_ids=ids[:, :-1], attention_mask=mask[:, :-1], position_ids=positions[:, :-1],
+          past_key_values=cache, logits_to_keep=1)
     cache.batch_repeat_interleave(k)
-    ids, mask = ids.repeat_interleave(k, 0), mask.repeat_interleave(k, 0)
     processors = LogitsProcessorList()
     if temperature > 0:
-        processors.append(SeededSampler([seed_of(seed, key) for key in keys], k, temperature, top_p))
-    out = model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, do_sample=False, num_beams=1,
-                         max_new_tokens=max_new_tokens, logits_processor=processors, pad_token_id=pad,
-                         temperature=None, top_p=None, top_k=None)
-    rows = []
-    for row in out[:, width:].tolist():
-        stop = next((i for i, token in enumerate(row) if token in end_tokens(model, tokenizer)), None)
-        tokens = row if stop is None else row[:stop]
-        rows.append({"text": tokenizer.decode(tokens, skip_special_tokens=True).strip(), "tokens": len(tokens),
-                     "finished": stop is not None})
-    return [rows[i:i + k] for i in range(0, len(rows), k)]
-
-
-def end_tokens(model, tokenizer):
+        seeds = [seed_of(seed, key) for key in keys]
+        processors.append(SeededSampler(seeds, k, temperature, top_p))
+    out = model.generate(
+        input_ids=ids.repeat_interleave(k, 0), attention_mask=mask.repeat_interleave(k, 0),
+        past_key_values=cache, max_new_tokens=max_new_tokens, logits_processor=processors,
+        pad_token_id=pad, do_sample=False, num_beams=1, temperature=None, top_p=None, top_k=None)
     ends = model.generation_config.eos_token_id
-    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+    ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+    rows = [_completion(tokenizer, row, ends) for row in out[:, ids.shape[1]:].tolist()]
+    return [rows[start:start + k] for start in range(0, len(rows), k)]
 
 
-def complete_all(model, tokenizer, items, batch_size, journal=None, description="sampling", **settings):
-    """`complete` for many (key, prompt ids) items, in batches of similar length, with progress and resume.
+def _completion(tokenizer, row, ends):
+    stop = next((place for place, token in enumerate(row) if token in ends), None)
+    tokens = row[:stop]
+    return {"text": tokenizer.decode(tokens, skip_special_tokens=True).strip(),
+            "tokens": len(tokens), "finished": stop is not None}
 
-    journal: a `records.Journal`; batches found in it are not drawn again. Returns {key: completions}.
+
+def complete_all(model: Module, tokenizer: Tokenizer, items: list[tuple[str, list[int]]],
+                 batch_size: int, journal: Journal | None = None, description: str = "sampling",
+                 **decoding: Any) -> dict[str, list[Completion]]:
+    """{key: completions} of many (key, prompt ids), in batches of similar length.
+
+    journal: batches found in it are not drawn again. decoding: options of `complete`.
     """
     done = {key: journal[key] for key, _ in items if journal is not None and key in journal}
     todo = sorted((item for item in items if item[0] not in done), key=lambda item: len(item[1]))
@@ -116,7 +131,7 @@ def complete_all(model, tokenizer, items, batch_size, journal=None, description=
         for start in range(0, len(todo), batch_size):
             batch = todo[start:start + batch_size]
             keys = [key for key, _ in batch]
-            results = complete(model, tokenizer, [ids for _, ids in batch], keys, **settings)
+            results = complete(model, tokenizer, [ids for _, ids in batch], keys, **decoding)
             if journal is not None:
                 journal.add(zip(keys, results))
             done.update(zip(keys, results))

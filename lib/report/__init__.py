@@ -1,4 +1,4 @@
-"""What goes out of the house: the report's pages and claims, the adapter's card, profiles of a reader's own abstracts.
+"""What goes out of the house: pages, claims, the adapter's card, profiles of one's own abstracts.
 
 Imports all rooms below.
 """

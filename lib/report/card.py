@@ -1,57 +1,69 @@
-"""The model card of the tuned adapter with what the evaluation found, and the adapter's way to a model hub, when asked for.
+"""The model card of the tuned adapter with what the evaluation found, and the way to a hub.
 
 python -m lib card                  print the card
 python -m lib card -o CARD.md       write it to a file
-python -m lib card --push ME/NAME   upload adapter, curves and card (private; the token is read from HF_TOKEN)
+python -m lib card --push ME/NAME   upload adapter, curves and card (private; token from HF_TOKEN)
 """
 import os
 import shutil
+from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from lib.core.records import DataError, read_json, write_text
-from lib.report.site import load_metrics, results_markdown
+from lib.core.settings import ROOT
+from lib.report.claims import load_metrics, results_markdown
 from lib.workbook.book import DIGITS
 
-FILES = ("adapter_config.json", "adapter_model.safetensors", "curves.json")  # what is uploaded, beside the card
+FILES = ("adapter_config.json", "adapter_model.safetensors", "curves.json")  # beside the card
 
 
-def full_card(adapter, metrics):
-    """The card that training wrote, with the results of the evaluation. metrics: {notebook: its numbers}, see `report.load_metrics`.
+def full_card(adapter: Path, metrics: dict[str, Any]) -> str:
+    """The card that training wrote, with the results of the evaluation.
 
-    Raises DataError where a part is missing or the numbers are another adapter's.
+    metrics: {notebook: its numbers}, see `claims.load_metrics`. Raises DataError where a part is
+    missing or the numbers are another adapter's.
     """
     if not (adapter / "README.md").exists() or not (adapter / "curves.json").exists():
-        raise DataError(f"{adapter}: no adapter with a card and curves; run dvc repro, which makes data/adapter.")
+        raise DataError(f"{adapter}: no adapter with a card and curves; "
+                        "run dvc repro, which makes data/adapter.")
     if missing := [name for name in ("03_dpo", "04_evaluation") if name not in metrics]:
         raise DataError(f"reports/metrics/{missing[0]}.json is missing; run dvc repro.")
-    training, measured, curves = metrics["03_dpo"], metrics["04_evaluation"], read_json(adapter / "curves.json")
+    training, measured = metrics["03_dpo"], metrics["04_evaluation"]
+    curves = read_json(adapter / "curves.json")
     last = curves["validation"][-1]["margin"] if curves["validation"] else None
-    if (training["steps"], training["reward_margin"]) != (curves["steps"], last and round(last, DIGITS)):
+    trained = curves["steps"], last and round(last, DIGITS)
+    if trained != (training["steps"], training["reward_margin"]):
         raise DataError(f"reports/metrics/03_dpo.json is not about {adapter}; run dvc repro.")
     if training["preset"] != measured["preset"]:
-        raise DataError(f"04_evaluation was run with the preset {measured['profile']!r}, 03_dpo with {training['profile']!r}; run dvc repro.")
-    before, limits, after = (adapter / "README.md").read_text(encoding="utf-8").partition("## Limits")
+        raise DataError(f"04_evaluation was run with the preset {measured['preset']!r}, "
+                        f"03_dpo with {training['preset']!r}; run dvc repro.")
+    readme = (adapter / "README.md").read_text(encoding="utf-8")
+    before, limits, after = readme.partition("## Limits")
     return f"{before}{evaluation(training, measured)}\n{limits}{after}"
 
 
-def evaluation(training, measured):
-    """The section on results: rates with 95 % intervals and targets, in words of lib/claims.yaml. The numbers of two notebooks."""
+def evaluation(training: dict[str, Any], measured: dict[str, Any]) -> str:
+    """The section on results, in words of lib/report/claims.yaml. The numbers of 03 and of 04."""
     pairs = training["pairs"]
     return f"""## Evaluation
 
-Preset of settings: {training["preset"]}. Trained on {pairs["train"]} pairs, validated on {pairs["validation"]}.
+Preset: {training["preset"]}. Trained on {pairs["train"]} pairs, validated on {pairs["validation"]}.
 On authors that no training has seen:
 
 {results_markdown({"04_evaluation": measured})}
 """
 
 
-def push(name, adapter, card):
-    """Upload adapter, curves and card to the repository `name` of the hub, made private where it is new. Returns its address."""
+def push(name: str, adapter: Path, card: str) -> str:
+    """Upload adapter, curves and card to the repository `name` of the hub, private where it is new.
+
+    Returns its address. Raises DataError where there is no token.
+    """
     token = os.environ.get("HF_TOKEN")
     if not token:
         raise DataError("uploading needs a token: set the environment variable HF_TOKEN.")
@@ -61,15 +73,17 @@ def push(name, adapter, card):
             shutil.copy(adapter / file, folder)
         write_text(Path(folder) / "README.md", card)
         address = hub.create_repo(name, private=True, exist_ok=True)
-        hub.upload_folder(repo_id=name, folder_path=folder, commit_message="Adapter, curves and model card")
+        hub.upload_folder(repo_id=name, folder_path=folder,
+                          commit_message="Adapter, curves and model card")
     return str(address)
 
 
-def command(given):
+def command(given: Namespace) -> None:
     """Print the card, write it to given.output, or upload it with the adapter to given.push."""
-    card = full_card(given.adapter, load_metrics())
+    adapter = given.adapter if given.adapter.exists() else ROOT / given.adapter
+    card = full_card(adapter, load_metrics())
     try:
-        address = push(given.push, given.adapter, card) if given.push else None
+        address = push(given.push, adapter, card) if given.push else None
     except (HfHubHTTPError, OSError) as error:
         raise DataError(str(error)) from None
     if given.output:

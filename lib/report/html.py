@@ -1,12 +1,15 @@
 """Self-contained pages: Markdown and executed notebooks as HTML, nothing loaded from elsewhere."""
 import html
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import mistune
 from latex2mathml.converter import convert as mathml
 
 LONG = 24  # rows; a longer table is folded away under its caption
+Heading = tuple[int, str, str]  # level, anchor, text as HTML
 
 
 class Renderer(mistune.HTMLRenderer):
@@ -14,52 +17,57 @@ class Renderer(mistune.HTMLRenderer):
 
     def __init__(self):
         super().__init__(escape=True)
-        self.headings = []  # (level, anchor, text as HTML)
+        self.headings: list[Heading] = []
 
-    def heading(self, text, level, **attributes):
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
+        """A heading with an anchor of its own, which is noted in `headings`."""
         anchor = slug(html.unescape(re.sub(r"<[^>]+>", "", text)))
         taken = {known for _, known, _ in self.headings}
-        anchor = next(name for name in [anchor, *(f"{anchor}-{i}" for i in range(2, 99))] if name not in taken)
+        choices = [anchor, *(f"{anchor}-{number}" for number in range(2, 99))]
+        anchor = next(name for name in choices if name not in taken)
         self.headings.append((level, anchor, text))
         return f'<h{level} id="{anchor}">{text}</h{level}>\n'
 
-    def inline_math(self, text):
+    def inline_math(self, text: str) -> str:
         return mathml(text)
 
-    def block_math(self, text):
+    def block_math(self, text: str) -> str:
         return scroll(mathml(text, display="block"), "formula")
 
-    def table(self, text):
+    def table(self, text: str) -> str:
         return scroll(f"<table>{text}</table>", "table")
 
 
-def slug(text):
+def slug(text: str) -> str:
+    """A heading as an anchor: small letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def scroll(content, label):
-    """Content that may be wider than a phone, in a region that scrolls by itself and can be reached by keyboard."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(label, quote=True)}">{content}</div>'
+def scroll(content: str, label: str) -> str:
+    """Content that may be wider than a phone: it scrolls by itself, by keyboard too."""
+    name = html.escape(label, quote=True)
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{name}">{content}</div>'
 
 
-def notebook_html(notebook):
-    """Body and headings of an executed notebook. Code is folded away; the output stands where its cell stands."""
+def notebook_html(notebook: dict[str, Any]) -> tuple[str, list[Heading]]:
+    """Body and headings of an executed notebook: code folded away, outputs where they arose."""
     renderer = Renderer()
     markdown = mistune.create_markdown(renderer=renderer, plugins=["math", "table"])
-    parts, code = [], []
+    parts: list[str] = []
+    code: list[str] = []  # since the last prose or output
 
-    def fold():
-        """Show the code since the last prose or output as one folded block."""
+    def fold() -> None:
         if code:
             source = html.escape("\n\n".join(code))
-            parts.append(f'<details class="code"><summary>Code</summary><pre><code>{source}</code></pre></details>')
+            parts.append('<details class="code"><summary>Code</summary>'
+                         f"<pre><code>{source}</code></pre></details>")
             code.clear()
 
     for item in notebook["cells"]:
         source = "".join(item["source"])
         if item["cell_type"] == "markdown":
             fold()
-            parts.append(markdown(source))
+            parts.append(str(markdown(source)))
         elif source.strip():
             code.append(source)
             if shown := [text for text in map(output_html, item["outputs"]) if text]:
@@ -69,32 +77,45 @@ def notebook_html(notebook):
     return "\n".join(parts), renderer.headings
 
 
-def output_html(output):
-    """One output of a cell. HTML comes from our own tables and figures, which escape what they show."""
+def output_html(output: dict[str, Any]) -> str:
+    """One output of a cell. HTML comes from our own tables and figures, which escape all text."""
     data = output.get("data", {})
-    if "text/html" in data:
-        content = "".join(data["text/html"])
-        caption = re.search(r"<caption>(.*?)</caption>", content, re.DOTALL)
-        if not (content.startswith("<table") and caption):
-            return content
-        table, rows = scroll(content, html.unescape(caption.group(1))), content.count("<tr>") - 1
-        return table if rows <= LONG else f"<details><summary>{caption.group(1)} {rows} rows.</summary>{table}</details>"
-    text = "".join(output.get("text", data.get("text/plain", "")))
-    return f"<pre>{html.escape(text.rstrip())}</pre>" if text.strip() else ""
+    if "text/html" not in data:
+        text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+        return f"<pre>{html.escape(text)}</pre>" if text.strip() else ""
+    content = "".join(data["text/html"])
+    found = re.search(r"<caption>(.*?)</caption>", content, re.DOTALL)
+    if not (content.startswith("<table") and found):
+        return content
+    caption, rows = found.group(1), content.count("<tr>") - 1
+    table = scroll(content, html.unescape(caption))
+    if rows <= LONG:
+        return table
+    return f"<details><summary>{caption} {rows} rows.</summary>{table}</details>"
 
 
-def page(title, body, headings=(), current="", links=()):
-    """A whole page: no script, nothing loaded from elsewhere. links: (file, name) of the pages that are named at its top."""
-    toc = "".join(f'<li><a href="#{anchor}">{text}</a></li>' for level, anchor, text in headings if level == 2)
-    others = "".join(f"<li>{name}</li>" if file == current else f'<li><a href="{file}">{name}</a></li>' for file, name in links)
+def page(title: str, body: str, headings: Sequence[Heading] = (), current: str = "",
+         links: Sequence[tuple[str, str]] = ()) -> str:
+    """A whole page: no script, nothing loaded from elsewhere.
+
+    links: (file, name) of the pages that are named at its top. current: its own file among them.
+    """
+    toc = "".join(f'<li><a href="#{anchor}">{text}</a></li>'
+                  for level, anchor, text in headings if level == 2)
+    if toc:
+        nav = f'</h1><nav aria-label="On this page"><ul>{toc}</ul></nav>'
+        body = body.replace("</h1>", nav, 1)
+    names = [name if file == current else f'<a href="{file}">{name}</a>' for file, name in links]
+    others = "".join(f"<li>{name}</li>" for name in names)
     site = f'<nav aria-label="Pages"><ul class="pages">{others}</ul></nav>' if links else ""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     css = Path(__file__).with_name("site.css").read_text(encoding="utf-8")
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{html.escape(title)}</title>
 <style>{css}</style>
 </head>
@@ -102,7 +123,7 @@ def page(title, body, headings=(), current="", links=()):
 <a class="skip" href="#content">Skip to the content</a>
 {site}
 <main id="content">
-{body.replace("</h1>", f'</h1><nav aria-label="On this page"><ul>{toc}</ul></nav>', 1) if toc else body}
+{body}
 </main>
 </body>
 </html>

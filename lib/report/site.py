@@ -1,199 +1,197 @@
-"""The report: one self-contained page per executed notebook, the log, the run times, and an index with the claims.
+"""The report: one self-contained page per executed notebook, the log, and an index with the claims.
 
-`python -m lib report` renders everything and refreshes the results in README.md; `python -m lib report --runtime` renders
-the run times only. Numbers come from reports/metrics/*.json and nowhere else.
+`python -m lib report` renders them and refreshes the results in README.md. The run times, which
+differ from run to run, have a page that `python -m lib report --runtime` renders.
 """
 import html
-import json
 import re
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import mistune
-import yaml
 
 from lib.core import settings
-from lib.core.records import DataError, read_json, write_text
+from lib.core.records import read_json, write_text
+from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, flatten
+from lib.report.claims import claims_html, load_metrics, measured, with_results
 from lib.report.html import Renderer, notebook_html, output_html, page, scroll
-from lib.workbook.book import METRICS
-from lib.workbook.tables import interval, table_html
+from lib.workbook.tables import table_html
 
 REPORTS = ROOT / "reports"
-CLAIMS = Path(__file__).with_name("claims.yaml")
 TITLE = "Competency profiles by preference optimisation"
-PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "papermill", "dvc", "matplotlib")
+PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate",
+            "papermill", "dvc", "matplotlib")
+MIXTRAL = 46.7e9  # parameters of the thesis's model
+INTRODUCTION = """<p>From the abstracts of an author, a language model writes a competency \
+profile: a domain and three to eight competencies with descriptions. This workbook synthesises \
+data, lets a judge compare candidate profiles, tunes the model on these preferences by DPO, and \
+measures what that achieved. Every number on these pages was written by the run that they \
+describe.</p>"""
+INTERVALS = """<p>Intervals are 95 % intervals over authors: Wilson for preferences, bootstrap for \
+means. They do not cover the choice of training seed.</p>"""
+PUBLISHED = """The thesis reports that its tuned Mixtral-8x7B was preferred to its base in 80 % of \
+50 pairs (standard error about six points), by the judge that had made the training labels."""
+UNSEEN = """The embedded models have never seen text like the abstracts of this run. The pages \
+show that the pipeline works on such input, not what the method achieves on it."""
+SMOKE = "This is the smoke preset: its counts are too small to conclude anything."
+UNTRAINED = "There were too few preferences to train on: the tuned model equals its base."
+EQUAL_BYTES = """What the run was made with. Equal inputs give equal bytes on one platform; \
+another number of threads or another instruction set changes the seventh digit."""
 
 
-def executed():
+def executed() -> list[Path]:
     """Paths of the executed notebooks, in order."""
     return sorted((REPORTS / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def pages():
+def pages() -> list[tuple[str, str]]:
     """(file, name) of every page of the report."""
-    return [("index.html", "Overview"), *((f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed()),
-            ("log.html", "Log"), ("runtime.html", "Run times")]
+    notebooks = [(f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed()]
+    ends = [("log.html", "Log"), ("runtime.html", "Run times")]
+    return [("index.html", "Overview"), *notebooks, *ends]
 
 
-def load_metrics():
-    return {path.stem: read_json(path) for path in sorted(METRICS.glob("[0-9]*.json"))}
-
-
-def lookup(metrics, key):
-    """A number by its dotted key; a key's own part may hold a dot ("temperature_0.7").
-
-    None where the run has nothing of this kind (a part of the way is null). Raises DataError if the key is unknown.
-    """
-    def walk(tree, rest):
-        if not rest or tree is None:
-            return tree
-        for cut in range(1, len(rest) + 1):
-            name = ".".join(rest[:cut])
-            if isinstance(tree, dict) and name in tree:
-                return walk(tree[name], rest[cut:])
-        raise DataError(f"reports/metrics: no number {key!r}; run dvc repro, or correct lib/report/claims.yaml.")
-    return walk(metrics, key.split("."))
-
-
-def claims(metrics):
-    """Every claim that this run has a number for, and whether its target is met (None where it has none)."""
-    rows = []
-    for claim in yaml.safe_load(CLAIMS.read_text(encoding="utf-8")):
-        notebook = claim["metric"].split(".")[0]
-        value = lookup(metrics, claim["metric"]) if notebook in metrics else None
-        if value is None:
-            continue
-        checks = [("at_least", "rate", 1, "≥"), ("low_at_least", "low", 1, "low end ≥"), ("at_most", "rate", -1, "≤")]
-        goals = [(sign * value[end], sign * claim[goal]) for goal, end, sign, _ in checks if goal in claim and value["rate"] is not None]
-        met = all(number >= goal for number, goal in goals) if goals else None
-        target = ", ".join(f"{words} {claim[goal]:.2f}" for goal, _, _, words in checks if goal in claim)
-        rows.append({**claim, "value": value, "target": target, "met": met,
-                     "link": f"{claim['metric'].split('.')[0]}.html#{claim['section']}"})
-    return rows
-
-
-def claims_html(rows):
-    verdicts = {True: '<span class="met">met</span>', False: '<span class="missed">missed</span>', None: "–"}
-    body = "".join(
-        f'<tr><td><a href="{row["link"]}">{html.escape(row["claim"])}</a></td><td class="number">{interval(row["value"])}</td>'
-        f'<td>{row["value"]["n"]}</td><td>{row["target"] or "–"}</td><td>{verdicts[row["met"]]}</td></tr>' for row in rows)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("claim", "rate [95 % interval]", "n", "target", "outcome"))
-    caption = "Each claim links to the place where it was measured. Targets were set before the run."
-    return scroll(f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", "claims")
-
-
-def parameters_html(name, mine, default):
-    mine, usual = flatten(mine.model_dump()), flatten(default.model_dump())
-    differing = [{"setting": key, "value": value, "default": usual.get(key)} for key, value in mine.items() if value != usual.get(key)]
-    every = scroll(table_html([{"setting": key, "value": value} for key, value in mine.items()], f"All settings of {name!r}."), "settings")
-    text = (scroll(table_html(differing, "Settings that differ from the default preset."), "differing settings") if differing
-            else f"<p>This run used the preset <code>{html.escape(name)}</code>. No setting differs from the default preset.</p>")
+def parameters_html(name: str, mine: Preset, default: Preset) -> str:
+    """What differs from the default preset, and all settings, folded away."""
+    values, usual = flatten(mine.model_dump()), flatten(default.model_dump())
+    rows = [{"setting": key, "value": value} for key, value in values.items()]
+    differing = [{**row, "default": usual.get(row["setting"])} for row in rows
+                 if row["value"] != usual.get(row["setting"])]
+    text = (f"<p>This run used the preset <code>{html.escape(name)}</code>. "
+            "No setting differs from the default preset.</p>")
+    if differing:
+        table = table_html(differing, "Settings that differ from the default preset.")
+        text = scroll(table, "differing settings")
+    every = scroll(table_html(rows, f"All settings of {name!r}."), "settings")
     return f"{text}<details><summary>All settings</summary>{every}</details>"
 
 
-def environment_html(runtime):
-    import torch
-    rows = [{"what": "Python", "version": ".".join(map(str, sys.version_info[:3]))},
-            *({"what": name, "version": metadata.version(name).split("+")[0]} for name in PACKAGES),
-            {"what": "CPU instruction set used by torch", "version": torch.backends.cpu.get_cpu_capability()},
-            {"what": "threads", "version": runtime.threads}]
-    return scroll(table_html(rows, "What the run was made with. Equal inputs give equal bytes on one platform; another number "
-                             "of threads or another instruction set changes the seventh digit."), "environment")
+def environment_html(threads: int) -> str:
+    """Versions of what the run was made with."""
+    import torch  # seconds, for this alone
+    versions = {"Python": ".".join(map(str, sys.version_info[:3])),
+                **{name: metadata.version(name).split("+")[0] for name in PACKAGES},
+                "CPU instruction set used by torch": torch.backends.cpu.get_cpu_capability(),
+                "threads": threads}
+    rows = [{"what": what, "version": version} for what, version in versions.items()]
+    return scroll(table_html(rows, EQUAL_BYTES), "environment")
 
 
-def index_html():
+def warnings(metrics: dict[str, Any]) -> list[str]:
+    """What a reader has to know before all numbers."""
+    told = {UNSEEN: not metrics["01_data_synthesis"]["models_have_seen_such_text"],
+            SMOKE: metrics["04_evaluation"]["preset"] == "smoke",
+            UNTRAINED: not metrics["03_dpo"]["trained"]}
+    return [text for text, holds in told.items() if holds]
+
+
+def scale(metrics: dict[str, Any]) -> str:
+    """What sets the run apart from the thesis's: the size of its base, and its language."""
+    sizes = metrics["03_dpo"]["parameters"]
+    times = MIXTRAL / (sizes["total"] - sizes["trained"])
+    apart = [f"is about {float(f'{times:.2g}'):,g} times smaller"] if times >= 2 else []
+    if metrics["01_data_synthesis"]["source"] == "synthetic":
+        apart.append("reads a synthetic language")
+    if not apart:
+        return ""
+    found = " and ".join(apart)
+    return f" The base model here {found}, so the two numbers share a method, not a scale."
+
+
+def cost(metrics: dict[str, Any]) -> str:
+    """What the run cost in money, as far as it knows: nothing where no judge is a server."""
+    if "02_judging" not in metrics:
+        return ""
+    spent = metrics["02_judging"].get("cost")
+    _, preset = settings.load(metrics["02_judging"]["preset"])
+    servers = [judge.endpoint for judge in preset.judging.panel if judge.endpoint]
+    if not servers:
+        return " Cost in money: none, all models ran on this machine."
+    priced = any(server.price_in or server.price_out for server in servers)
+    known = priced and spent is not None
+    return f" Cost in money of all calls so far: {spent:.2f}, by the price table." if known else ""
+
+
+def index_html() -> str:
     metrics = load_metrics()
-    name = metrics["04_evaluation"]["preset"]
-    _, mine = settings.load(name)
+    name, mine = settings.load(metrics["04_evaluation"]["preset"])
     _, default = settings.load("default")
-    synthesis = metrics["01_data_synthesis"]
-    warnings = []
-    if not synthesis["models_have_seen_such_text"]:
-        warnings.append("The embedded models have never seen text like the abstracts of this run. The pages show that the "
-                        "pipeline works on such input, not what the method achieves on it.")
-    if name == "smoke":
-        warnings.append("This is the smoke preset: its counts are too small to conclude anything.")
-    if not metrics["03_dpo"]["trained"]:
-        warnings.append("There were too few preferences to train on: the tuned model equals its base.")
-    body = [f"<h1>{TITLE}</h1>",
-            "<p>From the abstracts of an author, a language model writes a competency profile: a domain and three to eight "
-            "competencies with descriptions. This workbook synthesises data, lets a judge compare candidate profiles, tunes "
-            "the model on these preferences by DPO, and measures what that achieved. Every number on these pages was written "
-            "by the run that they describe.</p>",
-            *(f'<p class="warning" role="note">{html.escape(text)}</p>' for text in warnings),
-            '<h2 id="claims">Claims</h2>', claims_html(claims(metrics)),
-            "<p>Intervals are 95 % intervals over authors: Wilson for preferences, bootstrap for means. They do not cover the choice "
-            "of training seed.</p>",
+    listed = [f'<li><a href="{path.stem}.html">{html.escape(question(path))}</a></li>'
+              for path in executed()]
+    notes = [f'<p class="warning" role="note">{text}</p>' for text in warnings(metrics)]
+    body = [f"<h1>{TITLE}</h1>", INTRODUCTION, *notes,
+            '<h2 id="claims">Claims</h2>', claims_html(measured(metrics)), INTERVALS,
             picture("04_evaluation", "preference"),
             '<h2 id="published">Beside the published result</h2>',
-            "<p>The thesis reports that its tuned Mixtral-8x7B was preferred to its base in 80 % of 50 pairs (standard error about "
-            "six points), by the judge that had made the training labels. The models here are tens of thousands of "
-            "times smaller and read a synthetic language, so the two numbers share a method, not a scale.</p>",
-            '<h2 id="pages">Pages</h2><ul>',
-            *(f'<li><a href="{path.stem}.html">{html.escape(question(path))}</a></li>' for path in executed()),
+            f"<p>{PUBLISHED}{scale(metrics)}</p>",
+            '<h2 id="pages">Pages</h2><ul>', *listed,
             '<li><a href="log.html">What was tried, and what did not work</a></li>'
             '<li><a href="runtime.html">Run times and hardware</a></li></ul>',
             '<h2 id="parameters">Parameters</h2>', parameters_html(name, mine, default),
-            '<h2 id="environment">Environment</h2>', environment_html(mine.runtime)]
-    headings = [(2, anchor, anchor.capitalize()) for anchor in ("claims", "published", "pages", "parameters", "environment")]
+            '<h2 id="environment">Environment</h2>', environment_html(mine.runtime.threads)]
+    headings = [(2, anchor, anchor.capitalize())
+                for anchor in ("claims", "published", "pages", "parameters", "environment")]
     return page(TITLE, "\n".join(body), headings, "index.html", pages())
 
 
-def picture(notebook, name):
-    """A figure of an executed notebook, with its caption and alternative text."""
-    cells = json.loads((REPORTS / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    outputs = [output_html(output) for item in cells for output in item.get("outputs", ())]
-    return next((content for content in outputs if content.startswith(f'<figure id="figure-{name}"')), "")
+def picture(notebook: str, name: str) -> str:
+    """A figure of an executed notebook with its caption and alternative text, or ""."""
+    path = REPORTS / "notebooks" / f"{notebook}.ipynb"
+    outputs = [output_html(output) for cell in read_json(path)["cells"]
+               for output in cell.get("outputs", ())]
+    start = f'<figure id="figure-{name}"'
+    return next((content for content in outputs if content.startswith(start)), "")
 
 
-def question(path):
+def question(path: Path) -> str:
     """The title and question of an executed notebook, in one line."""
-    text = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    title = re.search(r"^# (.+)$", text, re.MULTILINE).group(1)
-    return f"{title}: {re.search(r'[*][*]Question[*][*] (.+)', text).group(1)}"
+    text = "".join(read_json(path)["cells"][0]["source"])
+    parts = [re.search(pattern, text, re.MULTILINE)
+             for pattern in (r"^# (.+)$", r"[*][*]Question[*][*] (.+)")]
+    return ": ".join(part.group(1) for part in parts if part)
 
 
-def runtime_html():
+def runtime_html() -> str:
+    """The page of run times, from what the runner noted in reports/runtime.json."""
     place = REPORTS / "runtime.json"
     known = read_json(place) if place.exists() else {"stages": {}, "hardware": {}}
-    rows = [{"stage": stage, "preset": value["preset"], "minutes": f"{value['seconds'] / 60:.1f}",
-             "peak memory (MB)": value["peak_memory_mb"]} for stage, value in sorted(known["stages"].items())]
+    rows = [{"stage": stage, "preset": row["preset"], "minutes": f"{row['seconds'] / 60:.1f}",
+             "peak memory (MB)": row["peak_memory_mb"]}
+            for stage, row in sorted(known["stages"].items())]
     hardware = ", ".join(f"{key}: {value}" for key, value in known["hardware"].items())
-    return page("Run times", "<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. Nothing else in the "
-                f"workbook depends on this page. Cost in money: none, all models run locally.</p><p>{html.escape(hardware)}</p>"
-                + scroll(table_html(rows, "Run times by stage."), "run times"), current="runtime.html", links=pages())
+    body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
+            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>"
+            f"<p>{html.escape(hardware)}</p>")
+    table = scroll(table_html(rows, "Run times by stage."), "run times")
+    return page("Run times", body + table, current="runtime.html", links=pages())
 
 
-def results_markdown(metrics):
-    """The table of results in README.md."""
-    lines = ["| claim | rate [95 % interval] | n | target | outcome |", "|---|---|---|---|---|"]
-    outcome = {True: "met", False: "**missed**", None: "–"}
-    lines += [f"| {row['claim']} | {interval(row['value'])} | {row['value']['n']} | {row['target'] or '–'} | {outcome[row['met']]} |"
-              for row in claims(metrics)]
-    return "\n".join(lines)
+def notebook_page(path: Path) -> str:
+    """The page of one executed notebook."""
+    body, headings = notebook_html(read_json(path))
+    title = html.unescape(re.sub(r"<[^>]+>", "", headings[0][2]))
+    return page(title, body, headings, f"{path.stem}.html", pages())
 
 
-def with_results(readme, metrics):
-    """The text of README.md with its results replaced by those of the last run."""
-    start, end = "<!-- results: written by lib/report.py -->", "<!-- end of results -->"
-    before, _, rest = readme.partition(start)
-    _, _, after = rest.partition(end)
-    return f"{before}{start}\n{results_markdown(metrics)}\n{end}{after}"
+def log_html() -> str:
+    """The log, which is written by hand beside the notebooks."""
+    renderer = Renderer()
+    markdown = mistune.create_markdown(renderer=renderer, plugins=["table"])
+    body = markdown((ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"))
+    return page("Log", str(body), renderer.headings, "log.html", pages())
 
 
-def command(runtime_only=False):
-    """Render every page and refresh the results in README.md, or render the page of run times only."""
-    if not runtime_only:
-        for path in executed():
-            body, headings = notebook_html(json.loads(path.read_text(encoding="utf-8")))
-            title = html.unescape(re.sub(r"<[^>]+>", "", headings[0][2]))
-            write_text(REPORTS / f"{path.stem}.html", page(title, body, headings, f"{path.stem}.html", pages()))
-        renderer = Renderer()
-        log = mistune.create_markdown(renderer=renderer, plugins=["table"])((ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"))
-        write_text(REPORTS / "log.html", page("Log", log, renderer.headings, "log.html", pages()))
-        write_text(REPORTS / "index.html", index_html())
-        readme = ROOT / "README.md"
-        write_text(readme, with_results(readme.read_text(encoding="utf-8"), load_metrics()))
-    write_text(REPORTS / "runtime.html", runtime_html())
+def command(runtime_only: bool = False) -> None:
+    """Render every page but the run times and refresh README.md; or render the run times only."""
+    if runtime_only:
+        write_text(REPORTS / "runtime.html", runtime_html())
+        return
+    for path in executed():
+        write_text(REPORTS / f"{path.stem}.html", notebook_page(path))
+    write_text(REPORTS / "log.html", log_html())
+    write_text(REPORTS / "index.html", index_html())
+    readme = ROOT / "README.md"
+    write_text(readme, with_results(readme.read_text(encoding="utf-8"), load_metrics()))

@@ -1,43 +1,103 @@
 """What one model writes, and how good it is: precision, recall, F1, format and length."""
+from collections.abc import Mapping
+from typing import Any
+
+from torch.nn import Module
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
 from lib.competencies.profiles import MAXIMUM, MINIMUM, conforms, parse
+from lib.core.records import Journal
+from lib.core.rows import Profile, Prompt, Written
+from lib.core.sections.models import Models
+from lib.core.sections.preset import Preset
+from lib.core.sections.studies import Decoding
+from lib.judging import judges
 from lib.metrics import stats
 from lib.metrics.competencies import precision_recall_f1, similarity
+from lib.models import loading
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
 
-def write_profiles(name, model, tokenizer, prompts, models, decoding, seed, journal=None):
-    """One profile per prompt by one model: [{"id", "text", "tokens", "finished", "profile"}], in the prompts' order."""
+def write_profiles(name: str, model: Module, tokenizer: Tokenizer, prompts: list[Prompt],
+                   models: Models, decoding: Decoding, seed: int,
+                   journal: Journal | None = None) -> list[Written]:
+    """One profile per prompt by one model, in the prompts' order. name: what the bar calls it."""
+    keys = [prompt["id"] for prompt in prompts]
     ids = encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
-    drawn = complete_all(model, tokenizer, list(zip([prompt["id"] for prompt in prompts], ids)), models.batch_size, journal,
+    drawn = complete_all(model, tokenizer, list(zip(keys, ids)), models.batch_size, journal,
                          f"{name} writes", temperature=decoding.temperature, top_p=decoding.top_p,
                          max_new_tokens=models.max_new_tokens, seed=seed)
-    return [{"id": prompt["id"], **drawn[prompt["id"]][0], "profile": parse(drawn[prompt["id"]][0]["text"])}
-            for prompt in prompts]
+    first = [{"id": key, **drawn[key][0]} for key in keys]
+    return [{**row, "profile": parse(row["text"])} for row in first]
 
 
-def measure(prompts, written):
+def measure(prompts: list[Prompt], written: list[Written]) -> list[dict[str, Any]]:
     """Each profile's quality as numbers; those that need the truth are None where it is unknown.
 
-    Returns rows {"id", "precision", "recall", "f1", "similarity", "compliant", "strict", "competencies", "tokens"}:
-    compliant means readable, finished and of 3 to 8 competencies; strict means exactly in the grammar.
+    Returns rows {"id", "precision", "recall", "f1", "similarity", "compliant", "strict",
+    "competencies", "tokens"}. compliant: readable, finished, of 3 to 8 competencies. strict: also
+    exactly in the grammar.
     """
     rows = []
     for prompt, row in zip(prompts, written, strict=True):
         profile, truth = row["profile"], prompt["truth"]
-        scores = precision_recall_f1(profile, truth) if truth else dict.fromkeys(("precision", "recall", "f1"))
+        scores = dict.fromkeys(("precision", "recall", "f1", "similarity"))
+        if truth:
+            scores |= precision_recall_f1(profile, truth)
+            scores["similarity"] = similarity(profile, truth)
         count = len(profile["competencies"]) if profile else 0
-        rows.append({"id": row["id"], **scores, "similarity": similarity(profile, truth) if truth else None,
+        rows.append({"id": row["id"], **scores, "competencies": count, "tokens": row["tokens"],
                      "compliant": row["finished"] and MINIMUM <= count <= MAXIMUM,
-                     "strict": row["finished"] and conforms(row["text"]), "competencies": count, "tokens": row["tokens"]})
+                     "strict": row["finished"] and conforms(row["text"])})
     return rows
 
 
-def means(rows, seed=0):
-    """Means with bootstrap intervals over authors, format compliance with Wilson intervals, lengths."""
+def means(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
+    """Means with bootstrap intervals over authors, format compliance with Wilson's, and lengths."""
     known = [row for row in rows if row["f1"] is not None]
-    return {**{key: stats.mean([row[key] for row in known], seed=seed)
-               for key in ("precision", "recall", "f1", "similarity")},
-            **{key: stats.rate(sum(row[key] for row in rows), len(rows)) for key in ("compliant", "strict")},
-            "competencies": stats.quantiles([row["competencies"] for row in rows]),
-            "tokens": stats.quantiles([row["tokens"] for row in rows])}
+    found = {key: stats.mean([row[key] for row in known], seed=seed)
+             for key in ("precision", "recall", "f1", "similarity")}
+    for key in ("compliant", "strict"):
+        found[key] = stats.rate(sum(row[key] for row in rows), len(rows))
+    for key in ("competencies", "tokens"):
+        found[key] = stats.quantiles([row[key] for row in rows])
+    return found
+
+
+def quality(prompts: list[Prompt], written: list[Written]) -> dict[str, Any]:
+    """The `means` of what was written to some prompts. written: also to others, in their order."""
+    return means(measure(prompts, only(prompts, written)))
+
+
+def only(prompts: list[Prompt], written: list[Written]) -> list[Written]:
+    """What was written to some prompts."""
+    ids = {prompt["id"] for prompt in prompts}
+    return [row for row in written if row["id"] in ids]
+
+
+def columns(summary: Mapping[str, Any], *measures: str) -> dict[str, Any]:
+    """Some of the `means` for a table, and the mean numbers of competencies and tokens."""
+    lengths = {key: summary[key]["mean"] for key in ("competencies", "tokens")}
+    return {**{measure: summary[measure] for measure in measures}, **lengths}
+
+
+def evaluation_judge(settings: Preset, prompts: list[Prompt],
+                     journal: Journal | None = None) -> judges.ReferenceGuided:
+    """The judge that measures and never labels, with its own profile of each prompt."""
+    return judges.ReferenceGuided(
+        "evaluation judge", *loading.load_role(settings, "evaluation_judge"), prompts,
+        settings.models.batch_size, settings.models.max_new_tokens, journal)
+
+
+def decided(contest: list[dict[str, Any]], ours: list[Written],
+            theirs: list[Written]) -> list[tuple[str, Profile | None, Profile | None]]:
+    """What one judge decided, ties left out: [(prompt id, the better profile, the worse one)]."""
+    profiles = [{row["id"]: row["profile"] for row in side} for side in (ours, theirs)]
+    pairs = []
+    for row in contest:
+        if row["outcome"] in (0, 1):
+            one, other = (side[row["id"]] for side in profiles)
+            better, worse = (one, other) if row["outcome"] == 1 else (other, one)
+            pairs.append((row["id"], better, worse))
+    return pairs

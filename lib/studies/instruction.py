@@ -1,47 +1,61 @@
 """Tuning by instruction: an adapter for one question, and models that only answer it."""
-import torch
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from torch.nn import Module
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from lib.core.rows import Labelled, Rate
+from lib.core.sections.preset import Preset
+from lib.core.sections.studies import Compared, Instruction, JobAds
+from lib.core.sections.tuning import Tuning
+from lib.metrics import stats
+from lib.metrics.labels import label_rates
 from lib.models import loading, lora
-from lib.tasks.classification import prompt
+from lib.tasks import job_ads, sentiment
+from lib.tasks.classification import ask, baselines, prompt
 from lib.training import sft
 
 
-def resolve(settings, name):
+def resolve(settings: Preset, name: str) -> str:
     """A model's name, from the name of a role or from itself."""
     return getattr(settings.models, name, name)
 
 
-def load(settings, item):
-    """A model that only answers: ((model, tokenizer), "") or (None, the reason why it was left out).
+def load(settings: Preset, item: Compared) -> tuple[tuple[Module, Tokenizer] | None, str]:
+    """A model that only answers, or None and the reason why it was left out.
 
-    item: `sections.Compared`. Code of a model's own repository is never run, so models that need it are left out.
+    Code of a model's own repository is never run, so models that need it are left out.
     """
     try:
-        return loading.load(resolve(settings, item.model), settings.models.dtype, settings.runtime.device, item.quantisation,
-                           item.adapter or None), ""
+        name, adapter = resolve(settings, item.model), item.adapter or None
+        return loading.load(name, settings.models.dtype, settings.runtime.device,
+                            item.quantisation, adapter), ""
     except (ValueError, OSError) as error:
         return None, " ".join(str(error).split())[:300]
 
 
-def tune(settings, rows, quantisation, tuning, work):
-    """Tune an adapter for `instruction.model` on some rows, leave it in work/adapter, and return a report.
+def tune(settings: Preset, rows: list[Labelled], quantisation: str, tuning: Tuning, work: Path,
+         ) -> dict[str, Any]:
+    """Tune an adapter for `instruction.model` on some rows and leave it in work/adapter.
 
-    settings: of the preset. tuning: `sections.Tuning`. work: a folder, also for checkpoints.
+    work: a folder, also for checkpoints.
     Returns {"rows", "too_long", "loss": [{"step", "loss"}], "parameters"}.
     """
-    wanted = settings.instruction
-    torch.manual_seed(tuning.seed)
-    name = resolve(settings, wanted.model)
-    model, tokenizer = loading.load(name, settings.models.dtype, settings.runtime.device, quantisation)
-    examples = [sft.row(tokenizer, prompt(row, wanted.template), row["label"]) for row in rows]
-    examples, too_long = sft.fitting(examples, tokenizer, tuning.max_length)
-    tuned, loss = sft.train(model, tokenizer, examples, tuning, work, cpu=loading.pick_device(settings.runtime.device) == "cpu")
-    report = {"rows": len(examples), "too_long": len(too_long), "loss": loss, "parameters": lora.trainable(tuned)}
-    lora.save_adapter(tuned, work / "adapter", name, card(name, report, quantisation, tuning, wanted.template))
-    return report
+    template, name = settings.instruction.template, resolve(settings, settings.instruction.model)
+    model, tokenizer = loading.load(name, settings.models.dtype, settings.runtime.device,
+                                    quantisation)
+    pairs = [(prompt(row, template), row["label"]) for row in rows]
+    tuned, loss, too_long = sft.tune(model, tokenizer, pairs, tuning, work)
+    made = {"rows": len(rows) - len(too_long), "too_long": len(too_long), "loss": loss,
+            "parameters": lora.trainable(tuned)}
+    readme = card(name, made["rows"], quantisation, tuning, template)
+    lora.save_adapter(tuned, work / "adapter", name, readme)
+    return made
 
 
-def card(name, report, quantisation, tuning, template):
+def card(name: str, rows: int, quantisation: str, tuning: Tuning, template: str) -> str:
     """The README of an adapter: what it is and how it was made."""
     return f"""---
 base_model: {name}
@@ -52,8 +66,58 @@ tags: [sft, lora, trl]
 # An adapter that answers one question about a text with one of the given choices
 
 * Base: `{name}`, quantisation while tuning: {quantisation}
-* Training: {report["rows"]} rows, {tuning.epochs} epochs, batch {tuning.batch_size}, learning rate {tuning.learning_rate}
-* Prompt: template `{template}` of `lib/instructions.py`; loss on the answer only
+* Training: {rows} rows, {tuning.epochs} epochs, batch {tuning.batch_size}, learning rate \
+{tuning.learning_rate}
+* Prompt: template `{template}` of `lib/tasks/classification.py`; loss on the answer only
 
-How well it does stands in `reports/06_instruction_tuning.html`. The licence of the base and of the training data applies.
+How well it does stands in `reports/06_instruction_tuning.html`. The licence of the base and of the
+training data applies.
 """
+
+
+def plans(wanted: Instruction, sets: Mapping[str, Mapping[str, list[Labelled]]],
+          advertisements: list[Labelled]) -> dict[str, tuple[list[Labelled], str, Tuning]]:
+    """What to tune, as arguments of `tune`: on all sets, on a single one, on advertisements.
+
+    Those that take longest come first, so that no process idles at the end.
+    """
+    everything = [row for parts in sets.values() for row in parts["train"]]
+    single = sets[wanted.single]["train"]
+    for_ads = wanted.tuning.model_copy(update={"epochs": wanted.job_ads.epochs})
+    return {"tuned_all": (everything, wanted.quantisation, wanted.tuning),
+            "job_bias": (advertisements, wanted.job_ads.quantisation, for_ads),
+            "tuned_single": (single, wanted.quantisation, wanted.tuning),
+            **{f"tuned_single_{bits}": (single, bits, wanted.tuning) for bits in wanted.also}}
+
+
+def answers(wanted: Instruction, loaded: tuple[Module, Tokenizer], rows: list[Labelled],
+            template: str = "") -> list[str]:
+    """What a model answers to each row. template: other than `instruction.template`."""
+    return ask(*loaded, rows, template or wanted.template, wanted.batch_size,
+               wanted.max_new_tokens)
+
+
+def rules(parts: Mapping[str, list[Labelled]]) -> dict[str, dict[str, Any]]:
+    """The scores of `classification.baselines` on one set."""
+    truth = [row["label"] for row in parts["test"]]
+    return {rule: label_rates(truth, found, sentiment.LABELS)
+            for rule, found in baselines(parts["train"], parts["test"]).items()}
+
+
+def ahead(ours: Mapping[str, Rate], rivals: Iterable[Mapping[str, Rate]]) -> bool:
+    """Whether accuracy and weighted F1 have intervals that lie above those of all rivals."""
+    return all(ours[key]["low"] > rival[key]["high"]
+               for rival in rivals for key in ("accuracy", "weighted_f1"))
+
+
+def labeller_kappa(rows: list[Labelled], labels: list[str]) -> Rate:
+    """Cohen's kappa of the labeller with the truth, with its bootstrap interval."""
+    pairs = [[(row["truth"], label)] for row, label in zip(rows, labels, strict=True)]
+    return stats.cluster_bootstrap(pairs, lambda drawn: stats.kappa(*zip(*drawn)), draws=400)
+
+
+def screenings(train: list[Labelled], test: list[Labelled], wanted: JobAds) -> dict[str, Any]:
+    """How those fare on advertisements who are no model: rules, a list of words, the labeller."""
+    found = {**baselines(train, test), "word list": [job_ads.flagged(row["text"]) for row in test],
+             "labeller": job_ads.annotate(test, wanted.missed, wanted.alarmed, wanted.seed + 1)}
+    return {who: job_ads.answer_scores(test, labels) for who, labels in found.items()}

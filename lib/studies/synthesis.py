@@ -1,10 +1,18 @@
-"""From authors to candidates: collect abstracts, split them by author, clean, prompt, and sample from the base model."""
+"""From authors to candidates: collect abstracts, split them, clean, prompt, and sample."""
 import random
+from pathlib import Path
+
+from torch.nn import Module
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.competencies import abstracts, prompts, world
 from lib.competencies.profiles import parse
-from lib.core.records import DataError, file_digest
+from lib.core.records import DataError, Journal, file_digest
+from lib.core.rows import Candidates, Completion, Group, Prompt, Rejected
+from lib.core.sections import data as sections
+from lib.core.sections.models import Models
 from lib.core.settings import ROOT
+from lib.judging.judges import Truth
 from lib.metrics.overlap import contaminated, distinct_completions, near_duplicates
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
@@ -12,12 +20,8 @@ from lib.models.sampling import complete_all
 SPLITS = ("train", "validation", "test", "held_out")
 
 
-def collect(data):
-    """Abstracts of one source as groups, one prompt's worth each. Returns (groups, rejected).
-
-    data: the settings. A group is {"id", "author", "split", "domain", "abstracts", "truth"}; domain and truth are None
-    where nobody knows them. No author is in two splits. rejected: [{"file", "line", "reason"}].
-    """
+def collect(data: sections.Data) -> tuple[list[Group], list[Rejected]]:
+    """Abstracts as groups, one prompt's worth each, no author in two splits; and what is unread."""
     if data.source == "synthetic":
         return synthetic_groups(data), []
     if data.source == "files":
@@ -27,62 +31,67 @@ def collect(data):
     return split_by_author(abstracts.group(rows, data.group_size), data), rejected
 
 
-def synthetic_groups(data):
+def synthetic_groups(data: sections.Data) -> list[Group]:
     """Authors of the synthetic world; `held_out` ones work in domains that no other split has."""
     seen, (_, held_out) = world.seen_domains(), world.lexicon()
     groups = []
     for split in SPLITS:
-        for index in range(getattr(data.authors, split)):
-            rows = world.author(f"{split}-{index}", data.seed, list(held_out) if split == "held_out" else seen)
-            groups.append({"id": f"{split}-{index}", "author": f"{split}-{index}", "split": split,
-                           "domain": rows[0]["domain"], "abstracts": rows, "truth": world.truth(rows)})
+        domains = list(held_out) if split == "held_out" else seen
+        for name in [f"{split}-{index}" for index in range(getattr(data.authors, split))]:
+            rows = world.author(name, data.seed, domains)
+            groups.append({"id": name, "author": name, "split": split, "abstracts": rows,
+                           "domain": rows[0]["domain"], "truth": world.truth(rows)})
     return groups
 
 
-def split_by_author(groups, data):
+def split_by_author(groups: list[Group], data: sections.Data) -> list[Group]:
     """Assign each author to train, validation or test in the proportion of data.authors."""
     authors = sorted({group["author"] for group in groups})
-    if len(authors) < 3:
-        raise DataError(f"{data.source}: {len(authors)} authors or groups of abstracts; the three splits need at least 3, "
-                        "so bring more abstracts or set data.group_size lower.")
+    n, share = len(authors), data.authors
+    if n < 3:
+        raise DataError(f"{data.source}: {n} authors or groups of abstracts; the three splits need "
+                        "at least 3, so bring more abstracts or set data.group_size lower.")
     random.Random(data.seed).shuffle(authors)
-    share = data.authors
     total = share.train + share.validation + share.test
-    validation, test = (max(1, round(len(authors) * part / total)) for part in (share.validation, share.test))
+    validation, test = (max(1, round(n * part / total)) for part in (share.validation, share.test))
     split = dict.fromkeys(authors, "train") | dict.fromkeys(authors[:test], "test")
     split |= dict.fromkeys(authors[test:test + validation], "validation")
-    return [{**group, "split": split[group["author"]], "domain": None, "truth": None} for group in groups]
+    unknown = {"domain": None, "truth": None}
+    return [{**group, "split": split[group["author"]], **unknown} for group in groups]
 
 
-def clean(groups, data):
-    """Drop groups that repeat another, and training groups that share text with the test. Returns (kept, dropped).
+def clean(groups: list[Group], data: sections.Data) -> tuple[list[Group], list[dict[str, str]]]:
+    """Drop groups that repeat another, and training groups that share text with the test.
 
-    dropped: [{"id", "reason"}]. Of two that repeat each other the one in the test stays.
+    Returns (kept, dropped: {"id", "reason"}). Of two that repeat each other that in the test stays.
     """
-    order = sorted(groups, key=lambda group: ("test", "held_out", "validation", "train").index(group["split"]))
+    rank = {split: i for i, split in enumerate(("test", "held_out", "validation", "train"))}
+    order = sorted(groups, key=lambda group: rank[group["split"]])
     repeats = near_duplicates([" ".join(texts(group)) for group in order], data.near_duplicate)
-    dropped = [{"id": order[i]["id"], "reason": f"near-duplicate of {order[j]['id']}"} for i, j in repeats.items()]
+    dropped = [{"id": order[i]["id"], "reason": f"near-duplicate of {order[j]['id']}"}
+               for i, j in repeats.items()]
     gone = {row["id"] for row in dropped}
     kept = [group for group in groups if group["id"] not in gone]
     leaks = leaking(kept, data.contamination_words)
-    dropped += [{"id": name, "reason": f"shares {data.contamination_words} words in a row with a test prompt"}
-                for name in sorted(leaks)]
+    reason = f"shares {data.contamination_words} words in a row with a test prompt"
+    dropped += [{"id": name, "reason": reason} for name in sorted(leaks)]
     return [group for group in kept if group["id"] not in leaks], dropped
 
 
-def leaking(groups, length):
-    """Ids of the training and validation groups that share a run of `length` words with the test; none after `clean`."""
+def leaking(groups: list[Group], length: int) -> set[str]:
+    """Ids of training and validation groups with a run of `length` words that the test has, too."""
     train = [group for group in groups if group["split"] in ("train", "validation")]
     test = [texts(group) for group in groups if group["split"] in ("test", "held_out")]
     return {train[i]["id"] for i in contaminated([texts(group) for group in train], test, length)}
 
 
-def texts(group):
+def texts(group: Group) -> list[str]:
     return [row["text"] for row in group["abstracts"]]
 
 
-def build_prompts(groups, tokenizer, models):
-    """One chat per group, within models.max_prompt_tokens. Returns (prompt rows, ids of prompts that were shortened).
+def build_prompts(groups: list[Group], tokenizer: Tokenizer,
+                  models: Models) -> tuple[list[Prompt], list[str]]:
+    """One chat per group, within models.max_prompt_tokens, and the ids of those shortened.
 
     Too long a prompt has all its abstracts cut to the same number of words, as many as fit.
     """
@@ -93,55 +102,97 @@ def build_prompts(groups, tokenizer, models):
         messages = prompts.messages(items, models.prompt)
         while len(encode_chats(tokenizer, [messages])[0]) > models.max_prompt_tokens and words > 1:
             words = int(words * 0.9)
-            items = [{**row, "text": " ".join(row["text"].split()[:words])} for row in group["abstracts"]]
+            items = [{**row, "text": " ".join(row["text"].split()[:words])}
+                     for row in group["abstracts"]]
             messages = prompts.messages(items, models.prompt)
         if items is not group["abstracts"]:
             shortened.append(group["id"])
-        rows.append({key: group[key] for key in ("id", "author", "split", "domain", "truth")} | {"messages": messages})
+        known = {key: group[key] for key in ("id", "author", "split", "domain", "truth")}
+        rows.append({**known, "abstracts": prompts.as_shown(items), "messages": messages})
     return rows, shortened
 
 
-def sample_candidates(model, tokenizer, prompt_rows, settings, journal=None):
-    """K candidate profiles for each prompt, as rows of the candidates contract.
+def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],
+                      wanted: sections.Candidates, models: Models,
+                      journal: Journal | None = None) -> list[Candidates]:
+    """K candidate profiles for each prompt.
 
-    Each completion has a status: "ok", "unfinished" (cut by the length limit), "unreadable" (no profile found) or
-    "duplicate" (of an earlier one of the same prompt). Only "ok" ones enter the bracket.
+    Each completion has a status: "ok", "unfinished" (cut by the length limit), "unreadable" (no
+    profile found) or "duplicate" (of an earlier one). Only "ok" ones enter the tournament.
     """
-    wanted, models = settings.candidates, settings.models
-    ids = encode_chats(tokenizer, [row["messages"] for row in prompt_rows])
-    drawn = complete_all(model, tokenizer, list(zip([row["id"] for row in prompt_rows], ids)), models.batch_size, journal,
-                         "candidates", k=wanted.k, temperature=wanted.temperature, top_p=wanted.top_p,
+    ids = encode_chats(tokenizer, [row["messages"] for row in asked])
+    items = list(zip([row["id"] for row in asked], ids))
+    drawn = complete_all(model, tokenizer, items, models.batch_size, journal, "candidates",
+                         k=wanted.k, temperature=wanted.temperature, top_p=wanted.top_p,
                          max_new_tokens=models.max_new_tokens, seed=wanted.seed)
-    return [candidate_row(row, drawn[row["id"]], models.base, wanted.near_duplicate) for row in prompt_rows]
+    return [candidate_row(row, drawn[row["id"]], models.base, wanted.near_duplicate)
+            for row in asked]
 
 
-def candidate_row(prompt, completions, model, near_duplicate):
-    texts = [completion["text"] for completion in completions]
-    profiles = [parse(text) for text in texts]
+def candidate_row(prompt: Prompt, completions: list[Completion], model: str,
+                  near_duplicate: float) -> Candidates:
+    """The answers to one prompt with their profiles and what each is worth."""
+    written = [completion["text"] for completion in completions]
+    profiles = [parse(text) for text in written]
     status = ["unfinished" if not completion["finished"] else "ok" if profile else "unreadable"
               for completion, profile in zip(completions, profiles)]
     sound = [i for i, state in enumerate(status) if state == "ok"]
-    kept = {sound[i] for i in distinct_completions([texts[i] for i in sound], near_duplicate)}
-    return {"id": prompt["id"], "author": prompt["author"], "split": prompt["split"], "messages": prompt["messages"],
-            "completions": texts, "profiles": profiles, "model": model, "tokens": [c["tokens"] for c in completions],
-            "status": ["duplicate" if state == "ok" and i not in kept else state for i, state in enumerate(status)]}
+    distinct = distinct_completions([written[i] for i in sound], near_duplicate)
+    for i in set(sound) - {sound[place] for place in distinct}:
+        status[i] = "duplicate"
+    return {**{key: prompt[key] for key in ("id", "author", "split", "messages")},
+            "completions": written, "profiles": profiles, "model": model,
+            "tokens": [completion["tokens"] for completion in completions], "status": status}
 
 
-def data_card(settings, authors, states, tokens, files):
-    """The data card: origin, licence, sizes, hashes, what was left out, and what the set is not for."""
-    origin = {"synthetic": "a synthetic world (lib/world.py); no person is described. Licence: MIT, like the code.",
-              "files": "files brought by the user, under whatever licence they have; check it before passing the set on.",
-              "openalex": "OpenAlex (CC0); authors are known by OpenAlex ids only."}[settings.data.source]
+def sizes(rows: list[Group] | list[Prompt]) -> list[dict[str, str | int]]:
+    """How many authors, prompts and abstracts each split has, as rows of a table."""
+    table = []
+    for split in SPLITS:
+        part = [row for row in rows if row["split"] == split]
+        table.append({"split": split, "authors": len({row["author"] for row in part}),
+                      "prompts": len(part),
+                      "abstracts": sum(len(row["abstracts"]) for row in part)})
+    return table
+
+
+def sound(candidates: list[Candidates]) -> dict[str, list[str]]:
+    """The completions of each prompt that may enter the tournament."""
+    return {row["id"]: [text for text, state in zip(row["completions"], row["status"], strict=True)
+                        if state == "ok"] for row in candidates}
+
+
+def closeness(truth: Truth, candidates: list[Candidates]) -> list[float]:
+    """How close each sound candidate comes to the truth, 0 to 1, where the truth is known."""
+    scores = [truth.score(row["id"], profile) for row in candidates
+              for profile, state in zip(row["profiles"], row["status"], strict=True)
+              if state == "ok"]
+    return [score for score in scores if score is not None]
+
+
+def data_card(data: sections.Data, wanted: sections.Candidates, base: str, authors: dict[str, int],
+              states: dict[str, int], tokens: int, files: list[Path]) -> str:
+    """The data card: origin, licence, sizes, hashes, what was left out, and what it is not for.
+
+    base: the model that wrote the candidates. authors: counts by split. states: counts by status.
+    """
+    origin = {
+        "synthetic": "a synthetic world (lib/competencies/world.py); no person is described. "
+                     "Licence: MIT, like the code.",
+        "files": "files brought by the user, under whatever licence they have; check it before "
+                 "passing the set on.",
+        "openalex": "OpenAlex (CC0); authors are known by OpenAlex ids only."}[data.source]
     sizes = "\n".join(f"| {split} | {count} |" for split, count in authors.items())
-    hashes = "\n".join(f"| {path.name} | {path.stat().st_size} | `{file_digest(path)}` |" for path in files)
+    hashes = "\n".join(f"| {path.name} | {path.stat().st_size} | `{file_digest(path)}` |"
+                       for path in files)
     outcome = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return f"""# Data card: prompts and candidate profiles
 
 **Origin** {origin}
 
-**Made by** `notebooks/01_data_synthesis.ipynb` with seed {settings.data.seed}; candidates by `{settings.models.base}`,
-{settings.candidates.k} per prompt at temperature {settings.candidates.temperature}, top-p {settings.candidates.top_p},
-seed {settings.candidates.seed}; {tokens} tokens written, at no cost in money.
+**Made by** `notebooks/01_data_synthesis.ipynb` with seed {data.seed}; candidates by `{base}`,
+{wanted.k} per prompt at temperature {wanted.temperature}, top-p {wanted.top_p},
+seed {wanted.seed}; {tokens} tokens written, at no cost in money.
 
 | split | authors |
 |---|---|
@@ -153,5 +204,6 @@ seed {settings.candidates.seed}; {tokens} tokens written, at no cost in money.
 |---|---|---|
 {hashes}
 
-**Not for** judging people, and not as a measure of models on real abstracts unless real abstracts went in.
+**Not for** judging people, and not as a measure of models on real abstracts unless real abstracts
+went in.
 """

@@ -1,4 +1,4 @@
-"""The other tasks of the thesis: sentiment, biased job advertisements, claims; as rows with instructions.
+"""The other tasks of the thesis: sentiment, biased job advertisements, claims; as rows.
 
 Imports core, competencies, models, metrics.
 """

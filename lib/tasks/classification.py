@@ -1,11 +1,14 @@
-"""Classifying by instruction: the prompt, what an answer says, how well answers fare, and what needs no model at all.
+"""Classifying by instruction: the prompt, what an answer says, and what needs no model at all.
 
-A row is {"id", "instruction", "text", "label"}; its label is one of the choices that the instruction names.
+A row's label is one of the choices that its instruction names.
 """
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from lib.core.rows import Labelled, Message, Rate
 from lib.metrics import stats
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
@@ -17,71 +20,85 @@ TEMPLATES = {
 }
 
 
-def instruction(question, labels):
-    """A question with its choices, in the order given and in braces: "Is it so? Please choose an answer from {yes/no}."."""
+def instruction(question: str, labels: Iterable[str]) -> str:
+    """A question with its choices in the order given: "... choose an answer from {yes/no}."."""
     return f"{question} Please choose an answer from {{{'/'.join(labels)}}}."
 
 
-def prompt(row, template):
+def prompt(row: Labelled, template: str) -> str | list[Message]:
     """The prompt of a row: text, or messages for the template "chat"."""
     text = TEMPLATES[template].format(instruction=row["instruction"], text=row["text"])
     return [{"role": "user", "content": text}] if template == "chat" else text
 
 
-def strict(answer, labels):
-    """The label that an answer consists of, apart from case, space and a final period; None where it says anything else."""
+def strict(answer: str, labels: Iterable[str]) -> str | None:
+    """The label that an answer consists of, or None. Case, space and a final period are ignored."""
     said = answer.strip().removesuffix(".").strip().casefold()
     return said if said in labels else None
 
 
-def loose(answer, order, default):
-    """The first label of `order` that occurs anywhere in the answer, in whatever case; `default` where none does.
+def loose(answer: str, order: Iterable[str], default: str) -> str:
+    """The first label of `order` that occurs anywhere in the answer, in any case, or `default`.
 
-    FinGPT reads answers so, with order (positive, negative) and default neutral: what nobody can read counts as neutral. A label
-    that holds another one (unbiased, biased) has to stand before it.
+    FinGPT reads answers so, with order (positive, negative) and default neutral: what nobody can
+    read counts as neutral. A label that holds another one (unbiased, biased) must stand before it.
     """
     return next((label for label in order if label in answer.casefold()), default)
 
 
-def ask(model, tokenizer, rows, template, batch_size, max_new_tokens, description="answers"):
-    """What a model answers to each row, by greedy decoding: a list of texts, in the order of the rows."""
-    prompts = [prompt(row, template) for row in rows]
-    ids = encode_chats(tokenizer, prompts) if template == "chat" else tokenizer(prompts)["input_ids"]
-    said = complete_all(model, tokenizer, [(str(i), row) for i, row in enumerate(ids)], batch_size, description=description,
-                        max_new_tokens=max_new_tokens)
+def ask(model: Any, tokenizer: Any, rows: Sequence[Labelled], template: str, batch_size: int,
+        max_new_tokens: int, description: str = "answers") -> list[str]:
+    """What a model answers to each row, by greedy decoding, in the order of the rows."""
+    prompts: list[Any] = [prompt(row, template) for row in rows]
+    if template == "chat":
+        ids = encode_chats(tokenizer, prompts)
+    else:
+        ids = tokenizer(prompts)["input_ids"]
+    said = complete_all(model, tokenizer, [(str(i), row) for i, row in enumerate(ids)], batch_size,
+                        description=description, max_new_tokens=max_new_tokens)
     return [said[str(i)][0]["text"] for i in range(len(rows))]
 
 
-def baselines(train, test):
-    """Labels for the rows of `test` from simple rules learnt on `train`: {"majority": (n,), "length": (n,), "words": (n,)}.
+def baselines(train: Sequence[dict[str, Any]],
+              test: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Labels for the rows of `test` by rules learnt on `train`: {"majority", "length", "words"}.
 
-    majority: the most frequent label. length: the most frequent label among training texts of similar length, in tenths. words: a
-    logistic regression on which words and pairs of words occur, which knows nothing else.
+    majority: the most frequent label. length: the most frequent label among training texts of
+    similar length, in tenths. words: a logistic regression on which words and pairs of words occur,
+    which knows nothing else.
     """
     from sklearn.feature_extraction.text import CountVectorizer  # a second, for this alone
     from sklearn.linear_model import LogisticRegression
-    texts, labels = [row["text"] for row in train], [row["label"] for row in train]
+    texts, asked = [row["text"] for row in train], [row["text"] for row in test]
+    labels = [row["label"] for row in train]
+    usual = _most_common(labels)
     edges = np.quantile([len(text) for text in texts], np.arange(0.1, 1, 0.1))
-    bins = Counter(zip(np.searchsorted(edges, [len(text) for text in texts]).tolist(), labels))
-    usual = most_common(Counter(labels))
-    by_length = {part: most_common(Counter({label: n for (where, label), n in bins.items() if where == part})) for part, _ in bins}
-    seen = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+", binary=True)
+
+    def tenths(some):
+        return np.searchsorted(edges, [len(text) for text in some]).tolist()
+
+    parts: dict[int, list[str]] = {}
+    for part, label in zip(tenths(texts), labels):
+        parts.setdefault(part, []).append(label)
+    by_length = {part: _most_common(found) for part, found in parts.items()}
+    words = [usual] * len(test)
     if len(set(labels)) > 1:
-        words = LogisticRegression(max_iter=1000).fit(seen.fit_transform(texts), labels).predict(
-            seen.transform([row["text"] for row in test])).tolist()
-    else:
-        words = [usual] * len(test)
+        seen = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+", binary=True)
+        learnt = LogisticRegression(max_iter=1000).fit(seen.fit_transform(texts), labels)
+        words = learnt.predict(seen.transform(asked)).tolist()
     return {"majority": [usual] * len(test), "words": words,
-            "length": [by_length.get(int(np.searchsorted(edges, len(row["text"]))), usual) for row in test]}
+            "length": [by_length.get(part, usual) for part in tenths(asked)]}
 
 
-def most_common(counts):
-    """The label with the highest count; of several, the first in the alphabet, so that no order of rows decides."""
+def _most_common(labels):
+    """The most frequent label; of several, the first in the alphabet, so that no order decides."""
+    counts = Counter(labels)
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def by_kind(rows, found, key="kind"):
-    """Accuracy for each kind of row: {kind: rate}. found: (n,) labels or None; the truth counts, where a row has one."""
-    kinds = sorted({row[key] for row in rows})
-    right = [(row[key], said == row.get("truth", row["label"])) for row, said in zip(rows, found, strict=True)]
-    return {kind: stats.win_rate(hit for where, hit in right if where == kind) for kind in kinds}
+def by_kind(rows: Sequence[dict[str, Any]], found: Sequence[str | None]) -> dict[str, Rate]:
+    """Accuracy for each kind of row. The truth counts, where a row has one; else its label."""
+    right: dict[str, list[bool]] = {}
+    for row, said in zip(rows, found, strict=True):
+        right.setdefault(row["kind"], []).append(said == row.get("truth", row["label"]))
+    return {kind: stats.win_rate(right[kind]) for kind in sorted(right)}

@@ -1,18 +1,23 @@
-"""Records of financial sentiment sets in the files that users have: (line, record) pairs, or (line, reason) for what is none."""
+"""Records of sentiment sets in users' files: (line, record), or (line, reason) where it is none."""
 import csv
 import io
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+Records = Iterator[tuple[int, dict[str, Any] | str]]
 
 
-def files(folder, name):
-    """The files of one set in a folder: those whose name, or whose sub-folder's name, begins with the set's."""
-    found = sorted(path for path in Path(folder).rglob("*") if path.is_file() and path.suffix.lower() in RECORDS)
+def files(folder: Path, name: str) -> list[Path]:
+    """The files of one set in a folder: their or their sub-folder's name begins with the set's."""
+    found = [path for path in sorted(Path(folder).rglob("*"))
+             if path.is_file() and path.suffix.lower() in RECORDS]
     return [path for path in found if path.relative_to(folder).parts[0].lower().startswith(name)]
 
 
-def decode(path):
-    """(text, name of the encoding) of a file in UTF-8, or in Latin-1 where it is not valid UTF-8."""
+def decode(path: Path) -> tuple[str, str]:
+    """(text, name of the encoding) of a file: UTF-8, or Latin-1 where it is not valid UTF-8."""
     raw = path.read_bytes()
     try:
         return raw.decode("utf-8-sig"), "UTF-8"
@@ -20,8 +25,8 @@ def decode(path):
         return raw.decode("latin-1"), "Latin-1"
 
 
-def csv_records(text, _):
-    """(line, record) of a CSV file; a quoted text may run over several lines, so lines are counted, not guessed."""
+def csv_records(text: str, _: str) -> Records:
+    """Of a CSV file. A quoted text may run over several lines, so lines are counted."""
     reader = csv.reader(io.StringIO(text.replace("\x00", " "), newline=""), strict=True)
     header, line = next(reader, []), reader.line_num
     while True:
@@ -33,13 +38,15 @@ def csv_records(text, _):
         except csv.Error as error:
             yield start, f"not CSV: {error}"
         else:
-            if cells:
-                yield start, dict(zip(header, cells)) if len(cells) == len(header) else f"{len(cells)} cells where the header has {len(header)}"
+            if cells and len(cells) == len(header):
+                yield start, dict(zip(header, cells))
+            elif cells:
+                yield start, f"{len(cells)} cells where the header has {len(header)}"
         line = reader.line_num
 
 
-def json_records(text, name):
-    """(line, record) of FiQA's JSON: a dict of sentences, each with a list of targets. The line is that of the sentence's key."""
+def json_records(text: str, name: str) -> Records:
+    """Of FiQA's JSON: a dict of sentences, each with a list of targets; lines are of its keys."""
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object of sentences")
@@ -48,17 +55,20 @@ def json_records(text, name):
     for key, item in document.items():
         at = max(at, text.find(f"{json.dumps(key, ensure_ascii=False)}:", at))
         line = text.count("\n", 0, at) + 1
-        if not isinstance(item, dict) or not isinstance(item.get("info"), list) or not item["info"]:
+        targets = item.get("info") if isinstance(item, dict) else None
+        if not isinstance(targets, list) or not targets:
             yield line, f"the sentence {key!r} has no list of targets"
-        else:
-            for target in item["info"]:
-                if isinstance(target, dict):
-                    yield line, {"sentence": item.get("sentence"), "format": kind, "targets": len(item["info"]), **target}
-                else:
-                    yield line, f"a target of the sentence {key!r} is no object"
+            continue
+        shared = {"sentence": item.get("sentence"), "format": kind, "targets": len(targets)}
+        for target in targets:
+            if isinstance(target, dict):
+                yield line, {**shared, **target}
+            else:
+                yield line, f"a target of the sentence {key!r} is no object"
 
 
-def jsonl_records(text, _):
+def jsonl_records(text: str, _: str) -> Records:
+    """Of a file with one JSON object a line."""
     for line, content in enumerate(text.split("\n"), 1):
         if content.strip():
             try:
@@ -68,17 +78,21 @@ def jsonl_records(text, _):
             yield line, record if isinstance(record, (dict, str)) else "not a JSON object"
 
 
-def text_records(text, _):
-    """(line, record) of Financial PhraseBank's "sentence@label"; sentences may hold an @ themselves, so the last one counts."""
-    for line, content in enumerate(text.split("\n"), 1):  # splitlines would also break at a Latin-1 \x85
+def text_records(text: str, _: str) -> Records:
+    """Of Financial PhraseBank's "sentence@label"; a sentence may hold an @, so the last counts."""
+    for line, content in enumerate(text.split("\n"), 1):  # splitlines would also break at a \x85
         if content.strip():
             sentence, at, label = content.rpartition("@")
-            yield line, {"sentence": sentence, "label": label} if at else "no @ before a label"
+            found = {"sentence": sentence, "label": label}
+            yield line, found if at else "no @ before a label"
 
 
-def parquet_records(path, _):
-    import pyarrow.parquet
+def parquet_records(path: Path, _: str) -> Records:
+    """Of a Parquet file, counted from 1."""
+    import pyarrow.parquet  # half a second, for a format that few files have
     yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1)
 
 
-RECORDS = {".csv": csv_records, ".json": json_records, ".jsonl": jsonl_records, ".txt": text_records, ".parquet": parquet_records}
+RECORDS: dict[str, Callable[[Any, str], Records]] = {
+    ".csv": csv_records, ".json": json_records, ".jsonl": jsonl_records,
+    ".txt": text_records, ".parquet": parquet_records}

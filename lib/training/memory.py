@@ -1,29 +1,38 @@
-"""What a preset needs in memory and time, from model configurations alone, before anything is loaded.
+"""What a preset needs in memory and time, from model configurations, before anything is loaded.
 
-`python -m lib memory --preset paper` prints it. The sums follow what the code keeps: weights as lib.models.parts stores them, AdamW on
-the adapter in float32, activations as counted per token and layer, keys and values as lib.tree_model and lib.sampling copy them.
-tests/test_memory.py holds them against measured peaks. Prompts and answers are taken at their longest; allocators add some percent.
+The sums follow what the code keeps: weights as lib.models.parts stores them, AdamW on the adapter
+in float32, activations as counted per token and layer, keys and values as tree_attention and
+lib.models.sampling copy them. tests/training/test_memory.py holds them against measured peaks.
+Prompts and answers are taken at their longest; allocators add some percent.
 """
 import os
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from lib.core.records import DataError, dump
+from lib.core.rows import Preference
+from lib.core.sections.preset import Preset
+from lib.core.sections.tuning import Dpo
 from lib.core.settings import load
 from lib.models import chats, loading, lora
 from lib.models.parts import count_parameters, expert_weights, planned_storage
 from lib.training import launch
 
-GIB = 2**30
-LIBRARIES = 0.8 * GIB  # a process with torch, transformers and TRL imported, or the context of a GPU
-FLOPS = {"cpu": 1e10, "cuda": 1.5e14}  # assumed FLOP/s: of a CPU thread in float32; of an H100 in bfloat16, about a sixth of its peak
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Shapes of the hub models in params.yaml, from the config.json of their repositories: type, width, feed-forward width, layers, heads,
-# key heads, vocabulary, tied embeddings. A test holds the parameters that these give against those that the hub states.
+GIB = 2**30
+LIBRARIES = 0.8 * GIB  # a process with torch, transformers and TRL, or the context of a GPU
+# Assumed FLOP/s: of a CPU thread in float32; of an H100 in bfloat16, about a sixth of its peak.
+FLOPS = {"cpu": 1e10, "cuda": 1.5e14}
+
+# Shapes of the hub models in params.yaml, from the config.json of their repositories: type, width,
+# feed-forward width, layers, heads, key heads, vocabulary, tied embeddings. A test holds the
+# parameters that these give against those that the hub states. Mixtral has 8 experts, 2 a token.
 KNOWN = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": ("llama", 576, 1536, 30, 9, 3, 49152, True),
     "HuggingFaceTB/SmolLM2-360M-Instruct": ("llama", 960, 2560, 32, 15, 5, 49152, True),
@@ -31,110 +40,164 @@ KNOWN = {
     "Qwen/Qwen2.5-0.5B-Instruct": ("qwen2", 896, 4864, 24, 14, 2, 151936, True),
     "Qwen/Qwen2.5-72B-Instruct": ("qwen2", 8192, 29568, 80, 64, 8, 152064, False),
     "meta-llama/Meta-Llama-3-70B-Instruct": ("llama", 8192, 28672, 80, 64, 8, 128256, False),
-    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", 4096, 14336, 32, 32, 8, 32000, False),  # with 8 experts, 2 for each token
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", 4096, 14336, 32, 32, 8, 32000, False),
     "mistralai/Mixtral-8x22B-Instruct-v0.1": ("mixtral", 6144, 16384, 56, 48, 8, 32768, False),
 }
+SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+         "num_key_value_heads", "vocab_size", "tie_word_embeddings")
+
+Bytes = dict[str, float]  # {part: bytes of one process}
 
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to tune on. k: answers to a prompt; prompt, answer: tokens of the longest; tokens of an epoch as trees, as pairs."""
+    """What there is to tune on. prompt, answer: tokens of the longest; ..._tokens: of an epoch."""
     prompts: int
     pairs: int
-    k: int
+    k: int  # answers to a prompt
     prompt: int
     answer: int
     tree_tokens: int
     pair_tokens: int
 
 
-def expected_work(settings):
+def expected_work(settings: Preset) -> Work:
     """The most that a preset can ask for: every prompt and answer at its limit."""
     data, limits, k = settings.data, settings.models, settings.candidates.k
     share = data.authors.train / sum(data.authors.model_dump().values())
-    prompts = round(data.openalex.authors * share) if data.source == "openalex" else data.authors.train
-    pairs, prompt = prompts * settings.judging.pairs, min(limits.max_prompt_tokens, settings.dpo.max_length - 1)
+    from_hub = data.source == "openalex"
+    prompts = round(data.openalex.authors * share) if from_hub else data.authors.train
+    pairs = prompts * settings.judging.pairs
+    prompt = min(limits.max_prompt_tokens, settings.dpo.max_length - 1)
     answer = min(limits.max_new_tokens, settings.dpo.max_length - prompt)
-    return Work(prompts, pairs, k, prompt, answer, prompts * (prompt + k * answer), pairs * 2 * (prompt + answer))
+    return Work(prompts, pairs, k, prompt, answer, tree_tokens=prompts * (prompt + k * answer),
+                pair_tokens=pairs * 2 * (prompt + answer))
 
 
-def measured_work(preferences, tokenizer):
-    """What these preferences ask for, in tokens of their prompts and answers. Of none at all: one token each."""
+def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizerBase") -> Work:
+    """What these preferences ask for, in tokens. Of none at all: one token each."""
     prompts = {dump(row["prompt"]): row["prompt"] for row in preferences}
-    long = dict(zip(prompts, map(len, chats.encode_chats(tokenizer, list(prompts.values()))))) if prompts else {}
-    answers, pair_tokens = {key: {} for key in prompts}, 0
+    answers, pair_tokens, long = {key: {} for key in prompts}, 0, {}
+    for key, prompt in prompts.items():
+        long[key] = len(chats.encode_chats(tokenizer, [prompt])[0])
     for row in preferences:
         key = dump(row["prompt"])
         for text in (row[side][0]["content"] for side in ("chosen", "rejected")):
             if text not in answers[key]:  # one token more, for the end of the turn
-                answers[key][text] = 1 + len(tokenizer(text, add_special_tokens=False)["input_ids"])
+                ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+                answers[key][text] = 1 + len(ids)
             pair_tokens += long[key] + answers[key][text]
     short = [tokens for group in answers.values() for tokens in group.values()]
-    return Work(len(prompts), len(preferences), max(map(len, answers.values()), default=1), max(long.values(), default=1),
-                max(short, default=1), sum(long.values()) + sum(short), pair_tokens)
+    return Work(len(prompts), len(preferences), max(map(len, answers.values()), default=1),
+                max(long.values(), default=1), max(short, default=1),
+                tree_tokens=sum(long.values()) + sum(short), pair_tokens=pair_tokens)
 
 
-def skeleton(name):
-    """A model of names and shapes only, as its configuration says: a directory's, that of the table above, or the hub's."""
+def skeleton(name: str) -> "PreTrainedModel":
+    """A model of names and shapes only, as a directory, the table above, or the hub says."""
+    from transformers import AutoConfig, AutoModelForCausalLM
     if name in KNOWN and not Path(loading.locate(name)).is_dir():
-        kind, width, inner, layers, heads, key_heads, vocabulary, tied = KNOWN[name]
-        config = AutoConfig.for_model(kind, hidden_size=width, intermediate_size=inner, num_hidden_layers=layers, num_attention_heads=heads,
-                                      num_key_value_heads=key_heads, vocab_size=vocabulary, tie_word_embeddings=tied)
+        kind, *sizes = KNOWN[name]
+        config = AutoConfig.for_model(kind, **dict(zip(SHAPE, sizes, strict=True)))
     else:
         config = loading.pretrained(AutoConfig, name)
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config)
 
 
-def estimate(settings, work=None, role="base"):
-    """{"training", "sampling": {part: bytes of one process}, "time": {...}} of tuning a role's model, and of drawing K answers from it.
+class Sizes:
+    """What the estimates read off a model. width: bytes of a number in which it computes."""
+
+    def __init__(self, settings: Preset, role: str):
+        models = settings.models
+        self.model = skeleton(getattr(models, role))
+        config, self.width = self.model.config, 4 if models.dtype == "float32" else 2
+        self.layers, self.hidden = config.num_hidden_layers, config.hidden_size
+        head = getattr(config, "head_dim", None) or self.hidden // config.num_attention_heads
+        self.queries = config.num_attention_heads * head
+        self.keys, self.vocabulary = config.num_key_value_heads * head, config.vocab_size
+        self.experts = sum(weight.numel() for _, weight in expert_weights(self.model))
+        # Feed-forward blocks that a token passes.
+        self.active = config.num_experts_per_tok if self.experts else 1
+        self.inner = self.active * config.intermediate_size
+        # Parameters that a token meets.
+        self.met = (count_parameters(self.model) - self.experts
+                    + self.experts * self.active // getattr(config, "num_local_experts", 1))
+        stored = planned_storage(self.model, models.quantisation, models.dtype)
+        self.weights, self.restored = 1e6 * sum(row["MB"] for row in stored), 0
+        if models.quantisation == "4bit":  # the experts of one layer, while it works
+            self.restored = self.experts * self.width / self.layers
+
+
+def estimate(settings: Preset, work: Work | None = None, role: str = "base",
+             ) -> dict[str, dict[str, float]]:
+    """{"training", "sampling": Bytes, "time"} of tuning a role's model, and of drawing K answers.
 
     work: what is tuned on; by default the most that the settings allow.
     """
-    dpo, work, batch = settings.dpo, work or expected_work(settings), settings.models.batch_size
-    model, width = skeleton(getattr(settings.models, role)), 4 if settings.models.dtype == "float32" else 2
-    config, cuda, (processes, parts) = model.config, settings.runtime.device == "cuda", division(settings)
-    layers, hidden = config.num_hidden_layers, config.hidden_size
-    head = getattr(config, "head_dim", None) or hidden // config.num_attention_heads
-    queries, keys = config.num_attention_heads * head, config.num_key_value_heads * head
-    experts = sum(weight.numel() for _, weight in expert_weights(model))
-    active = config.num_experts_per_tok if experts else 1  # feed-forward blocks that a token passes
-    inner = active * config.intermediate_size
-    weights = 1e6 * sum(row["MB"] for row in planned_storage(model, settings.models.quantisation, settings.models.dtype))
-    restored = experts * width / layers if settings.models.quantisation == "4bit" else 0  # of one layer, while it works
+    work, sizes = work or expected_work(settings), Sizes(settings, role)
+    trained = lora.planned(sizes.model, settings.dpo.lora)["trained"] if role == "base" else 0
+    return {"training": training(settings, work, sizes, trained),
+            "sampling": sampling(settings, work, sizes), "time": time(settings, work, sizes)}
 
-    tokens, copies, logits = per_step(dpo, work, config.vocab_size)
-    copied = queries if dpo.trainer == "tree" and cuda else keys  # on CUDA lib.tree_model repeats shared key heads
-    around = hidden * (44 if width == 4 else 36) + active * hidden * width * bool(experts)  # bytes of a token around attention and blocks
-    within = inner * width * (4 if "down_proj" in dpo.lora.target_modules else 3)
+
+def training(settings: Preset, work: Work, sizes: Sizes, trained: int) -> Bytes:
+    """Bytes of a training step. trained: parameters of the adapter."""
+    dpo, width, hidden = settings.dpo, sizes.width, sizes.hidden
+    tokens, copies, logits = per_step(dpo, work, sizes.vocabulary)
+    # On CUDA lib.training.tree_attention repeats shared key heads.
+    repeated = dpo.trainer == "tree" and settings.runtime.device == "cuda"
+    copied = sizes.queries if repeated else sizes.keys
+    # Bytes of a token around attention and blocks, and within the blocks.
+    around = hidden * (44 if width == 4 else 36)
+    around += sizes.active * hidden * width * bool(sizes.experts)
+    within = sizes.inner * width * (4 if "down_proj" in dpo.lora.target_modules else 3)
     layer = tokens * (around + within) + 2 * copies * copied * width
-    # Checkpointing keeps the inputs of the layers only. Without it each layer's restored experts wait for the backward pass, too.
-    kept, busy, waiting = (tokens * hidden * width, 1.25, 1) if dpo.gradient_checkpointing else (layer, 0.25, layers)
-    trained = lora.planned(model, dpo.lora)["trained"] if role == "base" else 0
-    training = {"weights": weights / parts, "adapter, its gradients and AdamW": 16 * trained / parts,
-                "one layer at work": busy * layer, "kept for the backward pass": layers * kept, "restored experts": waiting * restored,
-                "logits": logits, "libraries": LIBRARIES}
+    # Checkpointing keeps the inputs of the layers only. Without it each layer's restored experts
+    # wait for the backward pass, too.
+    kept, busy, waiting = layer, 0.25, sizes.layers
+    if dpo.gradient_checkpointing:
+        kept, busy, waiting = tokens * hidden * width, 1.25, 1
+    return {"weights": sizes.weights / division(dpo)[1],
+            "adapter, its gradients and AdamW": 16 * trained / division(dpo)[1],
+            "one layer at work": busy * layer, "kept for the backward pass": sizes.layers * kept,
+            "restored experts": waiting * sizes.restored, "logits": logits, "libraries": LIBRARIES}
 
+
+def sampling(settings: Preset, work: Work, sizes: Sizes) -> Bytes:
+    """Bytes of drawing K answers to models.batch_size prompts."""
+    batch, width, layers = settings.models.batch_size, sizes.width, sizes.layers
     rows, length = batch * settings.candidates.k, work.prompt + settings.models.max_new_tokens
-    sampling = {"weights": weights, "one layer at work": batch * work.prompt * (6 * hidden + 3 * inner) * width,
-                "restored experts": restored, "keys and values": (rows * (1 + 1 / layers) + batch) * length * 2 * keys * layers * width,
-                "logits": rows * config.vocab_size * 16, "libraries": LIBRARIES}
+    activations = batch * work.prompt * (6 * sizes.hidden + 3 * sizes.inner) * width
+    cached = (rows * (1 + 1 / layers) + batch) * length * 2 * sizes.keys * layers * width
+    return {"weights": sizes.weights, "one layer at work": activations,
+            "restored experts": sizes.restored, "keys and values": cached,
+            "logits": rows * sizes.vocabulary * 16, "libraries": LIBRARIES}
 
-    # A token costs 2 FLOPs for each weight it meets, and twice its context in the width of all heads (Kaplan et al. 2020, 2.1). Frozen
-    # weights take no gradients: the backward pass costs one forward pass more, recomputing with checkpointing another, that is 4 or 6
-    # FLOPs in all. The first summand is the reference, read once.
-    met = count_parameters(model) - experts + experts * active // getattr(config, "num_local_experts", 1)
+
+def time(settings: Preset, work: Work, sizes: Sizes) -> dict[str, float]:
+    """How long training takes at an assumed speed.
+
+    A token costs 2 FLOPs for each weight it meets, and twice its context in the width of all heads
+    (Kaplan et al. 2020, 2.1). Frozen weights take no gradients: the backward pass costs one forward
+    pass more, recomputing with checkpointing another, that is 4 or 6 FLOPs in all. The first
+    summand is the reference, read once.
+    """
+    dpo, runtime = settings.dpo, settings.runtime
     read = work.tree_tokens if dpo.trainer == "tree" else work.pair_tokens
     passes = 1 + dpo.epochs * (3 if dpo.gradient_checkpointing else 2)
-    flop = read * passes * (2 * met + 2 * layers * queries * (work.prompt + work.answer))
-    speed = FLOPS["cuda"] if cuda else FLOPS["cpu"] * settings.runtime.threads
-    return {"training": training, "sampling": sampling, "time": {
-        "tokens of an epoch": read, "TFLOP": flop / 1e12, "assumed TFLOP/s": speed / 1e12, "minutes": flop / speed / processes / 60}}
+    context = work.prompt + work.answer
+    flop = read * passes * (2 * sizes.met + 2 * sizes.layers * sizes.queries * context)
+    speed = FLOPS["cuda"] if runtime.device == "cuda" else FLOPS["cpu"] * runtime.threads
+    return {"tokens of an epoch": read, "TFLOP": flop / 1e12, "assumed TFLOP/s": speed / 1e12,
+            "minutes": flop / speed / division(dpo)[0] / 60}
 
 
-def per_step(dpo, work, vocabulary):
+def per_step(dpo: Dpo, work: Work, vocabulary: int) -> tuple[int, int, int]:
     """Of one pass of training: tokens, positions whose keys are copied, bytes of logits."""
-    if dpo.trainer == "trl":  # two padded sequences a pair; logits in tiles of 4,096 tokens and a fixed width, and some of the vocabulary's
+    if dpo.trainer == "trl":
+        # Two padded sequences a pair; logits in tiles of 4,096 tokens and a fixed width, and some
+        # of the vocabulary's.
         tokens = 2 * dpo.batch_size * (work.prompt + work.answer)
         return tokens, tokens, min(tokens, 4096) * 4 * (32768 + 8 * min(vocabulary, 32768))
     longest = work.prompt + work.k * work.answer
@@ -142,74 +205,90 @@ def per_step(dpo, work, vocabulary):
     steps = max(1, round(work.pairs / (dpo.batch_size * dpo.gradient_accumulation)))
     trees = min(fit, ceil(work.prompts / steps))
     # Evaluation fills the budget, and has the logits of all its answers at once.
-    return trees * longest, trees * (work.prompt + work.k * (work.prompt + work.answer)), fit * work.k * work.answer * vocabulary * 16
+    logits = fit * work.k * work.answer * vocabulary * 16
+    copied = work.prompt + work.k * (work.prompt + work.answer)
+    return trees * longest, trees * copied, logits
 
 
-def peak(parts):
-    """Bytes where most is there at once: layers are computed again when the logits are gone, and prompts are read before answers grow."""
-    return sum(parts.values()) - min(parts["one layer at work"], parts["keys and values" if "keys and values" in parts else "logits"])
+def peak(parts: Bytes) -> float:
+    """Bytes of the worst moment: layers are computed again when the logits are gone, and prompts
+    are read before answers grow.
+    """
+    later = "keys and values" if "keys and values" in parts else "logits"
+    return sum(parts.values()) - min(parts["one layer at work"], parts[later])
 
 
-def rows(sizes):
-    """Rows for a table: GiB of each part while training and while sampling, and the peak, which is not their sum (see `peak`)."""
-    def row(part, read):
-        return {"part": part, **{f"{use} (GiB)": read(sizes[use]) / GIB for use in ("training", "sampling")}}
-    parts = dict.fromkeys([*sizes["training"], *sizes["sampling"]])
-    return [*(row(part, lambda of, part=part: of.get(part, 0)) for part in parts), row("peak", peak)]
+def rows(sizes: dict[str, Bytes]) -> list[dict[str, str | float]]:
+    """Rows for a table: GiB of each part, and the peak, which is not their sum."""
+    uses = ("training", "sampling")
+    found = [{"part": part, **{f"{use} (GiB)": sizes[use].get(part, 0) / GIB for use in uses}}
+             for part in dict.fromkeys([*sizes["training"], *sizes["sampling"]])]
+    return [*found, {"part": "peak", **{f"{use} (GiB)": peak(sizes[use]) / GIB for use in uses}}]
 
 
-def division(settings):
-    """(processes that train, parts into which they split the weights), as dpo.launch or the launcher of this process says."""
-    promised = launch.configuration(settings.dpo.launch)
+def division(dpo: Dpo) -> tuple[int, int]:
+    """(processes that train, parts of the weights), by dpo.launch or this process's launcher."""
+    promised = launch.configuration(dpo.launch)
     count = promised.get("num_processes", int(os.environ.get("WORLD_SIZE", 1)))
     return count, count if promised.get("distributed_type") in ("FSDP", "DEEPSPEED") else 1
 
 
-def available(settings):
-    """Bytes that each process can have: of one GPU, of all where a single process spreads over them, or of the machine's memory."""
-    count, _ = division(settings)
+def available(settings: Preset) -> float:
+    """Bytes that each process can have: of a GPU, of all where it has them alone, or of memory."""
+    count, _ = division(settings.dpo)
     if loading.pick_device(settings.runtime.device) == "cuda":
         free = [torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count())]
         return sum(free) if settings.dpo.launch == "none" and count == 1 else min(free)
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")) / count
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return float("inf")  # nothing to compare with on this system
+    return int(line.split()[1]) * 1024 / count
 
 
-def check(sizes, settings, use="training", free=None):
-    """Raise DataError, which names what to change, where an estimate exceeds the memory. free: bytes; by default what is available."""
+def check(sizes: dict[str, Bytes], settings: Preset, use: str = "training",
+          free: float | None = None) -> None:
+    """Raise DataError, which names what to change, where an estimate exceeds the memory.
+
+    free: bytes; by default what is available.
+    """
     need, free = peak(sizes[use]), available(settings) if free is None else free
     if need > free:
-        raise DataError(f"{use} with {settings.models.base} takes about {need / GIB:.1f} GiB in each process, and {free / GIB:.1f} GiB are "
-                        f"free; {advice(sizes[use], settings)}.")
+        raise DataError(f"{use} with {settings.models.base} takes about {need / GIB:.1f} GiB in "
+                        f"each process, and {free / GIB:.1f} GiB are free; "
+                        f"{advice(sizes[use], settings)}.")
 
 
-def advice(parts, settings):
+def advice(parts: Bytes, settings: Preset) -> str:
     """What to change about the part that takes most."""
-    most = max(parts, key=parts.get)
+    most, dpo = max(parts, key=parts.get), settings.dpo
     if most == "weights":
         smaller = "take a smaller models.base, or more memory"
-        return smaller if settings.models.quantisation == "4bit" else f"set models.quantisation to 4bit, or {smaller}"
+        quantised = settings.models.quantisation == "4bit"
+        return smaller if quantised else f"set models.quantisation to 4bit, or {smaller}"
     if "keys and values" in parts:
         return "lower models.batch_size or candidates.k"
-    if not settings.dpo.gradient_checkpointing and most != "logits":
+    if not dpo.gradient_checkpointing and most != "logits":
         return "set dpo.gradient_checkpointing to true"
-    return f"lower dpo.{'token_budget' if settings.dpo.trainer == 'tree' else 'batch_size'}, or models.max_prompt_tokens"
+    budget = "token_budget" if dpo.trainer == "tree" else "batch_size"
+    return f"lower dpo.{budget}, or models.max_prompt_tokens"
 
 
-def command(preset=""):
+def command(preset: str = "") -> None:
     """Print what a preset takes, on any machine; raise DataError where this one has not enough."""
     name, settings = load(preset)
-    sizes, work = estimate(settings), expected_work(settings)
-    print(f"preset {name}: {settings.models.base}, {settings.models.dtype}, quantisation {settings.models.quantisation}")
-    print(f"at most {work.prompts} prompts of {work.prompt} tokens, {work.k} answers of {work.answer} each, {work.pairs} pairs\n")
+    models, sizes, work = settings.models, estimate(settings), expected_work(settings)
+    print(f"preset {name}: {models.base}, {models.dtype}, quantisation {models.quantisation}")
+    print(f"at most {work.prompts} prompts of {work.prompt} tokens, {work.k} answers of "
+          f"{work.answer} each, {work.pairs} pairs\n")
     for row in rows(sizes):
-        print(f"{row.pop('part'):34}" + "".join(f"{use} {value:7.2f}    " for use, value in row.items()))
+        part = row.pop("part")
+        print(f"{part:34}" + "".join(f"{use} {value:7.2f}    " for use, value in row.items()))
     print("\n" + "\n".join(f"{key:34}{value:.3g}" for key, value in sizes["time"].items()))
     for role in ("larger", "evaluation_judge"):
-        print(f"{'sampling from ' + role:34}{peak(estimate(settings, role=role)['sampling']) / GIB:.1f} GiB")
+        need = peak(estimate(settings, role=role)["sampling"])
+        print(f"{'sampling from ' + role:34}{need / GIB:.1f} GiB")
     if settings.runtime.device == "cuda" and not torch.cuda.is_available():
         print("No CUDA device is visible here, so there is nothing to hold this against.")
         return

@@ -1,93 +1,163 @@
-"""What every notebook shares: its settings and places, figures and tables, the record of its numbers, and the runner.
+"""What every notebook shares: settings, places, tables, figures, the record of its numbers.
 
-In a notebook: `book = Workbook("03_dpo", preset)`. Headless: `python -m lib run notebooks/03_dpo.ipynb`, and where a notebook has
-parameters, `python -m lib run notebooks/09_round.ipynb number=2`.
+In a notebook: `book = Workbook("03_dpo", preset)`. Headless: `python -m lib run
+notebooks/03_dpo.ipynb`, where it has parameters, `... notebooks/09_round.ipynb number=2`.
 """
 import base64
 import html
 import io
+import json
 import os
 import shutil
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
 
-from lib.core.records import digest, write_json
-from lib.core.settings import ROOT, flatten, load
+from lib.core.records import DataError, digest, write_json
+from lib.core.rows import Message
+from lib.core.sections.preset import Preset
+from lib.core.settings import ROOT, SettingsError, flatten, load
+from lib.workbook.figures import Picture
 from lib.workbook.tables import table_html
 
 METRICS = ROOT / "reports" / "metrics"
 DIGITS = 6  # of recorded numbers: below that, platforms differ
+HEADLESS = "WORKBOOK_HEADLESS"  # set by the runner; a notebook that runs without it explores
 
 
-def environment(settings):
-    """Environment variables that have to stand before torch and the Hugging Face libraries are imported."""
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if settings.runtime.offline else {}
-    threads = {name: str(settings.runtime.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return {**threads, **offline, "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "DVC_NO_ANALYTICS": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error", "MPLBACKEND": "agg",
-            "GOMP_SPINCOUNT": "20000"}  # threads that spin for long while they wait stall each other on a busy machine
+def environment(settings: Preset) -> dict[str, str]:
+    """Variables that have to stand before torch and the Hugging Face libraries are imported."""
+    threads = str(settings.runtime.threads)
+    found = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+             # Threads that spin for long while they wait stall each other on a busy machine.
+             "GOMP_SPINCOUNT": "20000", "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0",
+             "DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
+             "TRANSFORMERS_VERBOSITY": "error"}
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    return {**found, **offline} if settings.runtime.offline else found
 
 
 class Workbook:
-    """One notebook at work.
+    """One notebook at work: as a stage, or opened by somebody who explores.
 
-    name: the notebook's, such as "03_dpo". preset: of settings; empty takes the one that params.yaml selects.
+    name: the notebook's, such as "03_dpo". preset: of settings; empty takes the selected one.
+    data: the folder to read from. results: the folder to write to, the same in a stage. Who
+    explores writes to a fresh folder of the notebook's own, and neither figures nor metrics: no
+    committed file and no stage changes.
     """
 
-    def __init__(self, name, preset=""):
+    def __init__(self, name: str, preset: str = ""):
+        self.exploring = HEADLESS not in os.environ
+        if self.exploring:
+            _speak_plainly()
         self.name = name
         self.preset, self.settings = load(preset)
-        os.environ.update({key: value for key, value in environment(self.settings).items() if key != "MPLBACKEND"})
-        import torch
+        os.environ.update(environment(self.settings))
+        import torch  # after the environment is set, which it reads
         torch.set_num_threads(self.settings.runtime.threads)
-        self.data = ROOT / "data"
+        self.data = self.results = ROOT / "data"
         self.reports = ROOT / "reports"
         self.figures = self.reports / "figures" / name
-        self.figures.mkdir(parents=True, exist_ok=True)  # a stage's output, also where there is nothing to draw
+        if self.exploring:
+            self.results = self.data / ".work" / "explore" / name
+            shutil.rmtree(self.results, ignore_errors=True)
+            self.results.mkdir(parents=True)
+        else:
+            # A stage's output, also where there is nothing to draw.
+            self.figures.mkdir(parents=True, exist_ok=True)
 
-    def work(self, *inputs):
-        """A folder for work in progress, named by the inputs that decide the result, so that stale work is never used.
+    def work(self, *inputs: Any) -> Path:
+        """A folder for work in progress, named by what decides the result, so it is never stale.
 
         It lies outside the stage's outputs and outlives an interruption; `done` removes it.
         """
-        place = self.data / ".work" / f"{self.name}-{digest(inputs)}"
+        place = self.results / ".work" / f"{self.name}-{digest(inputs)}"
         place.mkdir(parents=True, exist_ok=True)
         return place
 
-    def done(self, place):
+    def done(self, place: Path) -> None:
         """The result is written: the work in progress can go."""
         shutil.rmtree(place, ignore_errors=True)
 
-    def parameters(self, *sections):
-        """A table of the settings in some sections, with those that differ from the default preset marked."""
+    def own(self, folder: Path) -> Path:
+        """A folder whose content is renewed: itself in a stage; for who explores, a copy of it."""
+        if not self.exploring or folder.is_relative_to(self.results):
+            return folder
+        return Path(shutil.copytree(folder, self.results / folder.name, dirs_exist_ok=True))
+
+    def parameters(self, *sections: str) -> None:
+        """A table of the settings in some sections, beside the default ones where some differ."""
         mine = flatten({name: getattr(self.settings, name).model_dump() for name in sections})
         _, default = load("default")
         usual = flatten({name: getattr(default, name).model_dump() for name in sections})
-        rows = [{"setting": key, "value": value} | ({"default preset": usual.get(key)} if mine != usual else {})
-                for key, value in mine.items()]
+        rows = [{"setting": key, "value": value} for key, value in mine.items()]
+        if mine != usual:
+            rows = [{**row, "default preset": usual.get(row["setting"])} for row in rows]
         self.table(rows, f"Settings of the preset {self.preset!r}.")
 
-    def table(self, rows, caption):
-        """Show rows (dicts with the same keys) as a table. Every cell is escaped; numbers get three decimals."""
+    def table(self, rows: list[dict[str, Any]], caption: str) -> None:
+        """Show rows as a table. Every cell is escaped; numbers get three decimals."""
         from IPython.display import HTML, display
         display(HTML(table_html(rows, caption)))
 
-    def figure(self, figure, name, caption, alt):
-        """Show a matplotlib figure with its caption and alternative text, and keep it as reports/figures/<notebook>/<name>.png."""
-        import matplotlib.pyplot as plt
+    def figure(self, picture: Picture | None, name: str, caption: str) -> None:
+        """Show a picture with its caption, and keep it as reports/figures/<notebook>/<name>.png.
+
+        Where nothing is known that could be drawn, there is no picture, and the page says so.
+        """
+        if picture is None:
+            print(f"Nothing to draw. {caption}")
+            return
         from IPython.display import HTML, display
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight", facecolor="white", metadata={"Software": None})
-        plt.close(figure)
-        (self.figures / f"{name}.png").write_bytes(buffer.getvalue())
+        picture.figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight",
+                               facecolor="white", metadata={"Software": None})
+        if not self.exploring:
+            (self.figures / f"{name}.png").write_bytes(buffer.getvalue())
         image = base64.b64encode(buffer.getvalue()).decode()
-        display(HTML(f'<figure id="figure-{name}"><img alt="{html.escape(alt, quote=True)}" '
-                     f'src="data:image/png;base64,{image}"><figcaption>{html.escape(caption)}</figcaption></figure>'))
+        alt = html.escape(picture.alt, quote=True)
+        display(HTML(f'<figure id="figure-{name}">'
+                     f'<img alt="{alt}" src="data:image/png;base64,{image}">'
+                     f"<figcaption>{html.escape(caption)}</figcaption></figure>"))
 
-    def record(self, numbers):
-        """Write the notebook's numbers to reports/metrics/<name>.json, the only source of numbers in reports and README."""
-        write_json(METRICS / f"{self.name}.json", {"preset": self.preset, **rounded(numbers)})
+    def chat(self, messages: list[Message]) -> None:
+        """Show what a model is asked, turn by turn."""
+        for message in messages:
+            print(f"[{message['role']}]\n{message['content']}\n")
+
+    def record(self, numbers: dict[str, Any]) -> None:
+        """Write numbers to reports/metrics/<name>.json, the only source of numbers in reports."""
+        found = {"preset": self.preset, **rounded(numbers)}
+        if self.exploring:
+            shown = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
+            print(f"Exploring, so nothing is recorded:\n{shown}")
+        else:
+            write_json(METRICS / f"{self.name}.json", found)
 
 
-def rounded(value):
+def _speak_plainly() -> None:
+    """For who explores: bad input in one line without a traceback, and no word on ipywidgets."""
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm.auto in libraries
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell:
+        shell.set_custom_exc((DataError, SettingsError, FileNotFoundError), _one_line)
+
+
+def _one_line(shell: Any, kind: type, error: Exception, trace: Any, tb_offset: Any = None) -> None:
+    """In place of a traceback: what is wrong with the input, and how a missing one is made."""
+    lost = error if isinstance(error, FileNotFoundError) else error.__context__
+    if not isinstance(lost, FileNotFoundError):
+        print(error, file=sys.stderr)
+    elif ROOT in Path(lost.filename or "").parents:
+        place = Path(lost.filename).relative_to(ROOT)
+        print(f"{place} is missing: run `make repro` first.", file=sys.stderr)
+    else:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+def rounded(value: Any) -> Any:
+    """Any nested value with its floats rounded to DIGITS, and with keys that are text."""
     if isinstance(value, float):
         return round(value, DIGITS)
     if isinstance(value, dict):

@@ -4,67 +4,78 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lib.core.records import DataError, read_json, write_json, write_text
 from lib.core.settings import ROOT, load
-from lib.workbook.book import environment
+from lib.workbook.book import HEADLESS, environment
 
 
-def normalise(notebook):
-    """Remove what differs between two equal runs: times, random ids, progress bars. Changes and returns the notebook."""
-    notebook["metadata"] = {key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info")}
+def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Remove what differs between equal runs: times, random ids, progress bars. In place."""
+    def only(names: tuple[str, ...], metadata: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in metadata.items() if key in names}
+
+    notebook["metadata"] = only(("kernelspec", "language_info"), notebook["metadata"])
     for number, item in enumerate(notebook["cells"]):
         item["id"] = f"cell-{number}"
-        item["metadata"] = {key: value for key, value in item["metadata"].items() if key in ("tags",)}
+        item["metadata"] = only(("tags",), item["metadata"])
         if item["cell_type"] == "code":
-            item["outputs"] = [output for output in item["outputs"] if output.get("name") != "stderr"]
+            item["outputs"] = [out for out in item["outputs"] if out.get("name") != "stderr"]
     return notebook
 
 
-def execute(path, preset="", parameters=()):
-    """Run a notebook headless and keep the executed copy in reports/notebooks; note time and memory in runtime.json.
+def execute(path: Path, preset: str = "", parameters: Sequence[tuple[str, Any]] = ()) -> None:
+    """Run a notebook headless and keep the executed copy in reports/notebooks.
 
-    parameters: (name, value) pairs of a notebook's own; whole numbers go into the copy's name, since they tell its runs apart.
-    On failure the copy as far as it got goes to reports/failed, and the error names the cell's exception.
+    Time and memory are noted in reports/runtime.json. parameters: (name, value) pairs of a
+    notebook's own; whole numbers go into the copy's name, since they tell its runs apart. On
+    failure the copy as far as it got goes to reports/failed, and a DataError names the exception.
     """
-    import nbformat
-    import papermill
     path = Path(path)
     name, settings = load(preset)
     if not path.exists():
         raise DataError(f"{path}: no such notebook.")
-    os.environ.update(environment(settings))
-    stem = "_".join([path.stem, *(str(value) for _, value in parameters if isinstance(value, int))])
-    target, partial = (ROOT / "reports" / folder / f"{stem}.ipynb" for folder in ("notebooks", "failed"))
+    import nbformat  # seconds with papermill, for this alone
+    import papermill
+    os.environ.update({**environment(settings), HEADLESS: "1"})
+    numbers = [str(value) for _, value in parameters if isinstance(value, int)]
+    stem = "_".join([path.stem, *numbers])
+    target, partial = (ROOT / "reports" / at / f"{stem}.ipynb" for at in ("notebooks", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
     start = time.time()
     try:
-        papermill.execute_notebook(str(path), str(partial), parameters={"preset": name, **dict(parameters)}, kernel_name="python3",
-                                   cwd=str(path.parent), stderr_file=sys.stderr, progress_bar=False)
+        papermill.execute_notebook(
+            str(path), str(partial), parameters={"preset": name, **dict(parameters)},
+            kernel_name="python3", cwd=str(path.parent), stderr_file=sys.stderr, progress_bar=False)
     except papermill.PapermillExecutionError as error:
-        raise DataError(f"{path.name} failed in its cell {error.exec_count}: {error.ename}: {error.evalue} "
-                        f"(see {partial.relative_to(ROOT)}).") from None
+        reason = f"{error.ename}: {error.evalue} (see {partial.relative_to(ROOT)})"
+        raise DataError(f"{path.name} failed in its cell {error.exec_count}: {reason}.") from None
     notebook = normalise(nbformat.read(partial, as_version=4))
     write_text(target, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     partial.unlink()
     note_runtime(stem, name, time.time() - start)
 
 
-def note_runtime(stage, preset, seconds):
-    """Add a stage's wall-clock seconds and peak memory to reports/runtime.json, on which nothing depends."""
+def note_runtime(stage: str, preset: str, seconds: float) -> None:
+    """Note wall-clock seconds and peak memory in reports/runtime.json, on which nothing depends."""
     place = ROOT / "reports" / "runtime.json"
     known = read_json(place) if place.exists() else {"stages": {}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # KiB on Linux
     known["hardware"] = {"processor": processor(), "cores": os.cpu_count()}
-    known["stages"][stage] = {"preset": preset, "seconds": round(seconds, 1), "peak_memory_mb": round(peak)}
+    known["stages"][stage] = {
+        "preset": preset, "seconds": round(seconds, 1), "peak_memory_mb": round(peak)}
     write_json(place, known)
 
 
-def processor():
+def processor() -> str:
+    """The processor's name, as the system calls it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        name = next(line for line in lines if line.startswith("model name"))
+        return name.split(":", 1)[1].strip()
     except (OSError, StopIteration):
-        import platform
+        import platform  # where there is no /proc
         return platform.processor() or platform.machine()

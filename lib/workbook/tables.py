@@ -1,22 +1,41 @@
 """Rows as tables: every cell escaped, numbers as readers want to see them."""
 import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lib.core.rows import Rate
 
 
-def table_html(rows, caption):
+def by_name(head: str, found: Mapping[str, Mapping[str, Any]],
+            columns: Mapping[str, str] | Iterable[str]) -> list[dict[str, Any]]:
+    """One row for each name: the name under `head`, and some of what was found for it.
+
+    columns: {key: title}, or keys that make their own titles, without underscores.
+    """
+    if not isinstance(columns, Mapping):
+        columns = {key: key.replace("_", " ") for key in columns}
+    return [{head: name, **{title: values.get(key) for key, title in columns.items()}}
+            for name, values in found.items()]
+
+
+def table_html(rows: list[dict[str, Any]], caption: str) -> str:
+    """A table with a caption. Its columns are the keys of all rows, in the order they come in."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in columns)
-    body = "".join("<tr>" + "".join(cell_html(row.get(column, "")) for column in columns) + "</tr>" for row in rows)
-    return (f'<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    lines = ["".join(cell_html(row.get(column, "")) for column in columns) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return (f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>")
 
 
-def cell_html(value):
+def cell_html(value: Any) -> str:
     """One escaped cell; numbers and intervals do not wrap."""
     kind = ' class="number"' if isinstance(value, (int, float, dict)) else ""
     return f"<td{kind}>{html.escape(cell(value))}</td>"
 
 
-def cell(value):
-    """A value as readers want to see it: a rate as "0.81 [0.76, 0.85]", a float with three decimals, None as a dash."""
+def cell(value: Any) -> str:
+    """A rate as "0.812 [0.756, 0.857]", a float with three decimals, None as a dash, else text."""
     if isinstance(value, dict) and {"rate", "low", "high"} <= set(value):
         return interval(value)
     if value is None:
@@ -26,10 +45,11 @@ def cell(value):
     return str(value)
 
 
-def interval(value, scale=1.0, digits=3):
+def interval(value: Rate, scale: float = 1.0, digits: int = 3) -> str:
     """A rate with its 95 % interval, such as "0.812 [0.756, 0.857]"."""
     if value["rate"] is None:
         return "–"
     if value["low"] is None:  # a bootstrap over a single cluster
         return f"{value['rate'] * scale:.{digits}f}"
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*(value[key] * scale for key in ("rate", "low", "high")), d=digits)
+    rate, low, high = (f"{value[key] * scale:.{digits}f}" for key in ("rate", "low", "high"))
+    return f"{rate} [{low}, {high}]"

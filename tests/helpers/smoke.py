@@ -8,7 +8,8 @@ from pathlib import Path
 from lib.core.settings import ROOT
 
 COPIED = (".dvc", ".dvcignore", "dvc.yaml", "params.yaml", "pyproject.toml", "lib", "notebooks", "reports", "data/raw/README.md",
-          "data/reviews/README.md", "data/finance/README.md", "data/explanations/README.md", "data/models/embedded", "README.md")
+          "data/reviews/README.md", "data/finance/README.md", "data/explanations/README.md", "data/models/embedded", "README.md",
+          "reports/notebooks/08_benchmarks.ipynb", "reports/metrics/08_benchmarks.json")  # measured apart, by `make bench`
 
 
 def project(place):
@@ -27,9 +28,18 @@ def project(place):
     return place
 
 
+def in_one_process(place, *names):
+    """Run notebooks of the project one after the other in a single process, which starts once; see `one_process`."""
+    return python(place, str(Path(__file__).with_name("one_process.py")), *names)
+
+
 def run(place, *module):
     """Run a module with its arguments, as `python -m` does, in the project; returns what it printed."""
+    return python(place, "-m", *module)
+
+
+def python(place, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(place), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    result = subprocess.run([sys.executable, "-m", *module], cwd=place, env=environment, text=True, capture_output=True)
+    result = subprocess.run([sys.executable, *arguments], cwd=place, env=environment, text=True, capture_output=True)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-6000:]
     return result.stdout + result.stderr

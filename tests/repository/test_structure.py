@@ -5,10 +5,9 @@ import tomllib
 
 import pytest
 import yaml
-from helpers.rooms import ROOT, dependencies, source
+from helpers.rooms import ROOT
 
-from lib.core.sections.preset import Preset
-from lib.report import site
+from lib.report import claims
 
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 # A stage that is run once per number stands under `do`.
@@ -34,22 +33,6 @@ def test_one_stage_per_notebook_in_the_same_order():
         assert stage["desc"] and (name == "report" or stage["cmd"].removesuffix(" number=${key}") == f"python -m lib run notebooks/{name}.ipynb")
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "report"])
-def test_a_stage_depends_on_the_rooms_that_it_reaches(name):
-    rooms = {path for path in names(STAGES[name]["deps"]) if path.startswith("lib/")}
-    assert rooms == dependencies(f"notebooks/{name}.ipynb")
-
-
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "report"])
-def test_a_stage_depends_on_the_settings_that_its_notebook_uses(name):
-    code = source(f"notebooks/{name}.ipynb")
-    used = {part for part in Preset.model_fields if re.search(rf"settings\.{part}\b", code)}
-    if "load_role" in code or "sample_candidates" in code:
-        used |= {"models", "runtime"}
-    given = {param.rsplit(".", 1)[-1] for param in STAGES[name]["params"]}
-    assert used <= given, used - given
-
-
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_tell_a_story(name):
     all_cells = cells(name)
@@ -64,8 +47,7 @@ def test_notebooks_tell_a_story(name):
     assert sum(len(text(cell).split()) for cell in prose) > 200
     for cell in code:
         lines = text(cell).splitlines()
-        assert len(lines) <= 32, lines[0]
-        assert sum(line.startswith(("    ", "def ")) for line in lines if "def " in text(cell)) <= 25
+        assert len(lines) <= 15, lines[0]
     assert re.search(r"^preset = ", text(next(c for c in code if c["metadata"].get("tags"))), re.MULTILINE)
 
 
@@ -88,7 +70,7 @@ def test_one_list_of_pins_with_two_doors():
 
 def test_the_readme_shows_the_numbers_of_the_last_run():
     readme = (ROOT / "README.md").read_text()
-    assert site.with_results(readme, site.load_metrics()) == readme
+    assert claims.with_results(readme, claims.load_metrics()) == readme
     rest = re.sub(r"<!-- results.*?end of results -->", "", readme, flags=re.DOTALL)
     assert not re.search(r"\b0\.\d{2,}", rest), "a number outside the table that reports/metrics fill in"
 

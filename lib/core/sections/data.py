@@ -7,6 +7,7 @@ from lib.core.sections.section import Section, Share
 
 
 class Columns(Section):
+    """What a user's files call the four things that are read from them."""
     id: str
     author: str
     title: str
@@ -14,12 +15,14 @@ class Columns(Section):
 
 
 class OpenAlex(Section):
+    """Whose works are fetched, and how many."""
     institution: str
     authors: int = Field(ge=1)
     abstracts_per_author: int = Field(ge=1, le=20)
 
 
 class Authors(Section):
+    """Authors per split."""
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
     test: int = Field(ge=1)
@@ -27,6 +30,7 @@ class Authors(Section):
 
 
 class Data(Section):
+    """Where abstracts come from, and when two of them are too similar."""
     source: Literal["synthetic", "files", "openalex"]
     seed: int
     authors: Authors
@@ -39,6 +43,7 @@ class Data(Section):
 
 
 class Candidates(Section):
+    """How the base model is sampled."""
     k: int = Field(ge=2, le=64)
     temperature: float = Field(gt=0, le=5)
     top_p: float = Field(gt=0, le=1)

@@ -1,5 +1,5 @@
 """Who judges, how, and at what price."""
-from typing import Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -9,7 +9,6 @@ from lib.core.sections.section import Count, Section, Share
 
 class Server(Section):
     """How a server is asked, apart from where it is."""
-
     key_variable: str
     temperature: float = Field(ge=0, le=2)
     max_tokens: int = Field(ge=1)
@@ -25,22 +24,26 @@ class Server(Section):
 
 
 class Endpoint(Server):
+    """One or several servers of the same model, which share the load."""
     urls: list[str] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def no_secret_is_written_down(self):
-        if self.key_variable and not (self.key_variable.isidentifier() and self.key_variable.isupper()):
-            raise ValueError("key_variable must be the name of an environment variable in capitals; the key itself belongs in that variable")
+    def no_secret_is_written_down(self) -> Self:
+        name = self.key_variable
+        if name and not (name.isidentifier() and name.isupper()):
+            raise ValueError("key_variable must be the name of an environment variable in "
+                             "capitals; the key itself belongs in that variable")
         for url in self.urls:
             parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
-                raise ValueError("each of urls must look like http://host:8000/v1, without user, password or query")
+            is_plain = parts.hostname and "@" not in parts.netloc and not parts.query
+            if parts.scheme not in ("http", "https") or not is_plain:
+                raise ValueError("each of urls must look like http://host:8000/v1, without user, "
+                                 "password or query")
         return self
 
 
 class Usual(Section):
     """What a judge has where its own line in the panel is silent."""
-
     screens: bool
     guided: bool
     prompt: Literal["brief", "full"]
@@ -50,8 +53,7 @@ class Usual(Section):
 
 
 class Panelist(Section):
-    """One judge. temperature and max_tokens are those of kind chat, None for others; only kind endpoint has an endpoint."""
-
+    """One judge. Only kind chat has temperature and max_tokens, only kind endpoint an endpoint."""
     name: str = Field(min_length=1)
     kind: Literal["reference", "likelihood", "chat", "endpoint"]
     model: str
@@ -63,22 +65,26 @@ class Panelist(Section):
     endpoint: Endpoint | None = None
 
     @model_validator(mode="after")
-    def an_endpoint_has_urls(self):
+    def an_endpoint_has_urls(self) -> Self:
+        judge = f"the judge {self.name!r} is of kind {self.kind!r}"
         if (self.kind == "endpoint") != (self.endpoint is not None):
-            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; only kind endpoint has, and needs, a section `endpoint`")
-        if self.kind != "chat" and (misplaced := self.model_fields_set & {"temperature", "max_tokens"}):
-            raise ValueError(f"the judge {self.name!r} is of kind {self.kind!r}; {min(misplaced)} belongs to a judge of kind chat, or "
-                             "into the section `endpoint`")
+            raise ValueError(f"{judge}; only kind endpoint has, and needs, a section `endpoint`")
+        misplaced = self.model_fields_set & {"temperature", "max_tokens"}
+        if self.kind != "chat" and misplaced:
+            raise ValueError(f"{judge}; {min(misplaced)} belongs to a judge of kind chat, or into "
+                             "the section `endpoint`")
         return self
 
 
 class Study(Section):
+    """How much the judges themselves are tried out."""
     prompts: int = Count
     repeated: int = Count
     canaries: int = Count
 
 
 class Judging(Section):
+    """Which candidates meet, who judges them, and which pairs become preferences."""
     seed: int
     scheme: Literal["knockout", "swiss", "merge_sort", "two_pass", "all_pairs"]
     rounds: int = Field(ge=1)
@@ -93,22 +99,25 @@ class Judging(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def judges_have_what_is_usual(cls, given):
+    def judges_have_what_is_usual(cls, given: Any) -> Any:
         """Each line of the panel, completed by `usual` with what its kind of judge has."""
-        usual = given.get("usual") if isinstance(given, dict) else None
-        if not (isinstance(usual, dict) and isinstance(given.get("panel"), list)):
+        if not isinstance(given, dict):
             return given
-        return {**given, "panel": [with_usual(judge, usual) if isinstance(judge, dict) else judge for judge in given["panel"]]}
+        usual, panel = given.get("usual"), given.get("panel")
+        if not (isinstance(usual, dict) and isinstance(panel, list)):
+            return given
+        panel = [with_usual(judge, usual) if isinstance(judge, dict) else judge for judge in panel]
+        return {**given, "panel": panel}
 
     @model_validator(mode="after")
-    def names_differ(self):
+    def names_differ(self) -> Self:
         names = [judge.name for judge in self.panel]
         if len(set(names)) < len(names):
             raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
         return self
 
 
-def with_usual(judge, usual):
+def with_usual(judge: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     """A line of the panel with what its kind of judge has beside."""
     kind, server = judge.get("kind"), judge.get("endpoint")
     common = {name: usual[name] for name in ("screens", "guided", "prompt") if name in usual}

@@ -1,5 +1,5 @@
 """Where models run, which ones play which role, and how the embedded ones are trained."""
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -7,12 +7,14 @@ from lib.core.sections.section import Count, Positive, Section, Share
 
 
 class Runtime(Section):
+    """What models run on."""
     threads: int = Field(ge=1, le=256)
     device: Literal["auto", "cpu", "cuda"]
     offline: bool
 
 
 class Models(Section):
+    """Which model plays which role, and how models are loaded and asked."""
     base: str
     larger: str
     label_judge: str
@@ -25,17 +27,18 @@ class Models(Section):
     batch_size: int = Field(ge=1)
 
     @model_validator(mode="after")
-    def roles_never_mix(self):
-        roles = {"base": self.base, "larger": self.larger, "label_judge": self.label_judge,
-                 "evaluation_judge": self.evaluation_judge}
-        for one, other in (("label_judge", "base"), ("evaluation_judge", "base"), ("evaluation_judge", "larger"),
-                           ("evaluation_judge", "label_judge"), ("label_judge", "larger")):
-            if roles[one] == roles[other]:
-                raise ValueError(f"{one} and {other} are the same model; no model may judge its own output")
+    def roles_never_mix(self) -> Self:
+        for one, other in (("label_judge", "base"), ("evaluation_judge", "base"),
+                           ("evaluation_judge", "larger"), ("evaluation_judge", "label_judge"),
+                           ("label_judge", "larger")):
+            if getattr(self, one) == getattr(self, other):
+                raise ValueError(f"{one} and {other} are the same model; no model may judge its "
+                                 "own output")
         return self
 
 
 class Faults(Section):
+    """Probabilities of what a mediocre writer does wrong."""
     vague: float = Share
     missing: float = Share
     distractor: float = Share
@@ -46,6 +49,7 @@ class Faults(Section):
 
 
 class Role(Section):
+    """The shape of one embedded model, and the lessons that it gets."""
     hidden: int = Field(ge=16)
     layers: int = Field(ge=2)
     heads: int = Field(ge=1)
@@ -61,15 +65,17 @@ class Role(Section):
     faults: Faults
 
     @model_validator(mode="after")
-    def heads_divide(self):
-        if self.hidden % (4 * self.heads):
-            raise ValueError(f"hidden is {self.hidden}; it must be a multiple of 4 x heads ({4 * self.heads})")
+    def heads_divide(self) -> Self:
+        step = 4 * self.heads
+        if self.hidden % step:
+            raise ValueError(f"hidden is {self.hidden}; it must be a multiple of 4 x heads, {step}")
         if self.matched == 3 and self.heads != 4:
             raise ValueError(f"heads is {self.heads}; to match 3 tokens takes 4")
         return self
 
 
 class Pretraining(Section):
+    """The embedded models: whether and where, their tokenizer, and each role."""
     train: bool
     folder: str
     tokenizer_authors: int = Count

@@ -1,4 +1,6 @@
 """A preset: all sections of params.yaml, and what must hold between them."""
+from typing import Self
+
 from pydantic import model_validator
 
 from lib.core.sections.data import Candidates, Data
@@ -10,6 +12,7 @@ from lib.core.sections.tuning import Dpo, Tuning
 
 
 class Preset(Section):
+    """All settings of a run."""
     runtime: Runtime
     models: Models
     pretraining: Pretraining
@@ -25,28 +28,33 @@ class Preset(Section):
     generalisation: Generalisation
 
     @model_validator(mode="after")
-    def judges_of_the_rounds_exist(self):
+    def judges_of_the_rounds_exist(self) -> Self:
         known = [judge.name for judge in self.judging.panel]
         unknown = [name for name in self.rounds.judges if name not in known]
         if unknown:
-            raise ValueError(f"rounds.judges names {unknown[0]!r}, which is no judge of judging.panel ({', '.join(known)})")
+            raise ValueError(f"rounds.judges names {unknown[0]!r}, which is no judge of "
+                             f"judging.panel ({', '.join(known)})")
         return self
 
     @model_validator(mode="after")
-    def launch_suits_device_and_weights(self):
-        launch = self.dpo.launch
-        if launch != "none" and (launch == "cpu_2") != (self.runtime.device == "cpu"):
-            raise ValueError(f"dpo.launch is {launch} and runtime.device is {self.runtime.device}; cpu_2 is for the cpu, the others for GPUs")
+    def launch_suits_device_and_weights(self) -> Self:
+        launch, device = self.dpo.launch, self.runtime.device
+        if launch != "none" and (launch == "cpu_2") != (device == "cpu"):
+            raise ValueError(f"dpo.launch is {launch} and runtime.device is {device}; cpu_2 is for "
+                             "the cpu, the others for GPUs")
         if launch in ("fsdp2", "zero3") and self.models.quantisation != "none":
-            raise ValueError(f"dpo.launch {launch} splits the weights over the GPUs, which quantised ones do not stand; set "
-                             "models.quantisation to none, or dpo.launch to ddp, where each GPU has the whole model")
+            raise ValueError(f"dpo.launch {launch} splits the weights over the GPUs, which "
+                             "quantised ones do not stand; set models.quantisation to none, or "
+                             "dpo.launch to ddp, where each GPU has the whole model")
         return self
 
     @model_validator(mode="after")
-    def no_model_judges_its_own_output(self):
-        roles = self.models.model_dump(include={"base", "larger", "evaluation_judge"})
+    def no_model_judges_its_own_output(self) -> Self:
+        models = self.models.model_dump()
         for judge in self.judging.panel:
-            name = getattr(self.models, judge.model, judge.model)
-            for role in [role for role, model in roles.items() if model == name]:
-                raise ValueError(f"the judge {judge.name!r} of judging.panel is also the {role}; take another model for one of them")
+            name = models.get(judge.model, judge.model)
+            for role in ("base", "larger", "evaluation_judge"):
+                if models[role] == name:
+                    raise ValueError(f"the judge {judge.name!r} of judging.panel is also the "
+                                     f"{role}; take another model for one of them")
         return self

@@ -7,4 +7,5 @@ Positive = Field(gt=0)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Some settings that belong together: unknown names and infinite numbers are errors."""
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

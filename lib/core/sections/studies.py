@@ -1,5 +1,5 @@
 """Evaluation, rounds, experts, instruction tuning and generalisation."""
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,29 +8,34 @@ from lib.core.sections.tuning import Tuning
 
 
 class Decoding(Section):
+    """How tokens are drawn; temperature 0 takes the likeliest."""
     temperature: float = Field(ge=0, le=5)
     top_p: float = Field(gt=0, le=1)
 
 
 class Evaluation(Section):
+    """Under which decoding settings models are compared."""
     seed: int
     thesis_setting: str
     settings: dict[str, Decoding]
     examples: int = Count
 
     @model_validator(mode="after")
-    def thesis_setting_exists(self):
+    def thesis_setting_exists(self) -> Self:
         if self.thesis_setting not in self.settings:
-            raise ValueError(f"thesis_setting is {self.thesis_setting!r}; it must be one of {', '.join(self.settings)}")
+            raise ValueError(f"thesis_setting is {self.thesis_setting!r}; it must be one of "
+                             f"{', '.join(self.settings)}")
         return self
 
 
 class Run(Section):
+    """What one more run of DPO has instead of the first one's."""
     learning_rate: float = Positive
     epochs: float = Positive
 
 
 class Rounds(Section):
+    """More rounds of DPO, and what they are compared with."""
     prompts: int = Field(ge=1)
     judges: list[str] = Field(min_length=1)
     later: Run
@@ -40,6 +45,7 @@ class Rounds(Section):
 
 
 class Experts(Section):
+    """The review of pairs by people."""
     seed: int
     items: int = Field(ge=1, le=999)
     reviewers: int = Field(ge=1, le=99)
@@ -50,13 +56,15 @@ class Experts(Section):
     study_path: str
 
     @model_validator(mode="after")
-    def enough_reviewers(self):
+    def enough_reviewers(self) -> Self:
         if self.ratings_per_item > self.reviewers:
-            raise ValueError(f"ratings_per_item is {self.ratings_per_item}; it must be at most the number of reviewers ({self.reviewers})")
+            raise ValueError(f"ratings_per_item is {self.ratings_per_item}; it must be at most the "
+                             f"number of reviewers ({self.reviewers})")
         return self
 
 
 class Compared(Section):
+    """A further model that is only asked."""
     name: str = Field(min_length=1)
     model: str
     adapter: str
@@ -64,6 +72,7 @@ class Compared(Section):
 
 
 class JobAds(Section):
+    """Bias in job advertisements: sizes, and the errors of the labeller."""
     seed: int
     train: int = Field(ge=2)
     test: int = Field(ge=1)
@@ -73,14 +82,16 @@ class JobAds(Section):
     alarmed: dict[Literal["neutral", "hard_neutral"], float]
 
     @model_validator(mode="after")
-    def every_rate_is_given(self):
+    def every_rate_is_given(self) -> Self:
         for name, rates, size in (("missed", self.missed, 4), ("alarmed", self.alarmed, 2)):
             if len(rates) < size or not all(0 <= rate <= 1 for rate in rates.values()):
-                raise ValueError(f"{name} must give a probability from 0 to 1 for each of its {size} kinds")
+                raise ValueError(f"{name} must give a probability from 0 to 1 for each of its "
+                                 f"{size} kinds")
         return self
 
 
 class Instruction(Section):
+    """Instruction tuning on financial sentiment and on job advertisements."""
     seed: int
     model: str
     compared: list[Compared]
@@ -102,14 +113,16 @@ class Instruction(Section):
     job_ads: JobAds
 
     @model_validator(mode="after")
-    def names_differ(self):
-        names = [item.name for item in self.compared]
-        if len(set(names)) < len(names) or {"pretrained", "tuned_single", "tuned_all"} & set(names):
-            raise ValueError("each of compared needs a name of its own, other than pretrained, tuned_single and tuned_all")
+    def names_differ(self) -> Self:
+        names = ["pretrained", "tuned_single", "tuned_all", *(item.name for item in self.compared)]
+        if len(set(names)) < len(names):
+            raise ValueError("each of compared needs a name of its own, other than pretrained, "
+                             "tuned_single and tuned_all")
         return self
 
 
 class Gate(Section):
+    """The behaviour tests that a model must pass, and tuning on explanations."""
     seed: int
     tests: int = Field(ge=8)
     unseen_f1: float = Share
@@ -121,6 +134,7 @@ class Gate(Section):
 
 
 class Explanations(Section):
+    """Whether explanations guard against a spurious cue."""
     seed: int
     path: str
     cue: Literal["length", "marker", "plural", "present"]
@@ -132,13 +146,15 @@ class Explanations(Section):
     tuning: Tuning
 
     @model_validator(mode="after")
-    def strengths_include_the_neutral_one(self):
-        if 0.5 not in self.strengths or not all(0.5 <= strength <= 1 for strength in self.strengths):
-            raise ValueError("strengths must lie between 0.5 and 1 and include 0.5, where the cue means nothing: drops are measured from there")
+    def strengths_include_the_neutral_one(self) -> Self:
+        if min(self.strengths) != 0.5 or max(self.strengths) > 1:
+            raise ValueError("strengths must lie between 0.5 and 1 and include 0.5, where the cue "
+                             "means nothing: drops are measured from there")
         return self
 
 
 class Forgetting(Section):
+    """What is lost by tuning on one task; a method that is None is left out."""
     seed: int
     task: Literal["profiles", "sentiment", "job_bias"]
     train: int = Field(ge=1)
@@ -149,6 +165,7 @@ class Forgetting(Section):
 
 
 class Generalisation(Section):
+    """The gate, explanations, forgetting."""
     workers: int = Field(ge=1, le=64)
     gate: Gate
     explanations: Explanations

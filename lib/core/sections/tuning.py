@@ -7,6 +7,7 @@ from lib.core.sections.section import Count, Positive, Section, Share
 
 
 class Lora(Section):
+    """The shape of an adapter, and the layers that it is put on."""
     r: int = Field(ge=1)
     alpha: int = Field(ge=1)
     dropout: float = Share
@@ -15,7 +16,6 @@ class Lora(Section):
 
 class Optimisation(Section):
     """What every tuning of weights has."""
-
     learning_rate: float = Positive
     lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"]
     warmup_ratio: float = Share
@@ -32,7 +32,6 @@ class Optimisation(Section):
 
 class Tuning(Optimisation):
     """Supervised tuning."""
-
     method: Literal["full", "lora"]
     max_length: int = Field(ge=16)
     precision: Literal["none", "fp16", "bf16"]
@@ -41,7 +40,6 @@ class Tuning(Optimisation):
 
 class Dpo(Optimisation):
     """Tuning by preference."""
-
     launch: Literal["none", "one_gpu", "ddp", "fsdp2", "zero3", "cpu_2"]
     trainer: Literal["tree", "trl"]
     token_budget: int = Field(ge=64)

@@ -1,0 +1,168 @@
+"""Reading abstracts from files and from OpenAlex, and grouping them."""
+import json
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+
+from lib.competencies import abstracts
+from lib.core.records import DataError
+from lib.core.settings import ROOT
+
+TEXT = "We study kernel clustering for sensor streams and report results."
+REAL = ROOT.parent / "shared/data/abstracts/scitldr_a_dev.jsonl"
+
+
+def pdf(text):
+    """A one-page PDF, written by hand."""
+    shown = " ".join(f"({line}) Tj 0 -14 Td" for line in text.split("\n"))
+    stream = f"BT /F1 12 Tf 50 700 Td {shown} ET"
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R "
+               "/Resources << /Font << /F1 5 0 R >> >> >>",
+               f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    out, offsets = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    end = f"trailer << /Size 6 /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return f"{out}xref\n0 6\n0000000000 65535 f \n{table}{end}".encode("latin-1")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a.csv").write_text(f'id,author,title,text\n1,A,t,"{TEXT}\nOn two lines."\n2,A,t\n'
+                                    f'3,A,t,\n4,A,"a ""q""",{TEXT}\n')
+    (tmp_path / "b.jsonl").write_text(f'{{"id": 1, "text": ["{TEXT}", "More."]}}\nnot json\n[1]\n'
+                                      f'{{"x": 1}}\n{{"id": 1, "text": "{TEXT}"}}\n')
+    (tmp_path / "Jane").mkdir()
+    (tmp_path / "Jane" / "c.txt").write_bytes(TEXT.encode() + b" na\xefve")
+    (tmp_path / "d.pdf").write_bytes(pdf(f"A title\nAbstract\n{TEXT}\n1 Introduction\n"
+                                         "This is not the abstract."))
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing here")
+    (tmp_path / "e.bib").write_text(f"@article{{k1, author={{Doe, Jane and Roe, R}}, "
+                                    f"title={{A {{Big}} Thing}}, abstract={{{TEXT}}}}}\n"
+                                    "@article{k2, title={No abstract}}\n"
+                                    "@article{k3, author={Broken\n")
+    (tmp_path / "ignored.docx").write_bytes(b"x")
+    return tmp_path
+
+
+def test_every_kind_of_file_mixed_with_bad_rows(folder):
+    rows, rejected = abstracts.read(folder)
+    assert {row["id"] for row in rows} == {"1", "4", "b.jsonl#1", "Jane/c.txt:1", "d.pdf:1", "k1"}
+    by_id = {row["id"]: row for row in rows}
+    assert by_id["1"]["text"].endswith("results. On two lines.")
+    assert by_id["b.jsonl#1"]["text"].endswith("More.")
+    jane, paper = by_id["Jane/c.txt:1"], by_id["d.pdf:1"]["text"]
+    assert jane["author"] == "Jane" and jane["text"].endswith("naïve")
+    assert "not the abstract" not in paper and "kernel clustering" in paper
+    assert by_id["k1"]["author"] == "Doe, Jane" and by_id["k1"]["title"] == "A Big Thing"
+    found = {(row["file"], row["line"]) for row in rejected}
+    assert found >= {("a.csv", 4), ("a.csv", 5), ("broken.pdf", 1), ("e.bib", 2),
+                     ("b.jsonl", 2), ("b.jsonl", 3), ("b.jsonl", 4), ("b.jsonl", 5)}
+    assert all(row["reason"] for row in rejected) and len(rejected) == 9
+
+
+def test_a_missing_column_names_what_there_is(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,abstract\n1,x\n")
+    hint = r"\(found: id, abstract\); name it with data.columns.text"
+    with pytest.raises(DataError, match=f"no column 'text' {hint}"):
+        abstracts.read(path)
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "abstract": "x"}\n')
+    with pytest.raises(DataError, match=f"line 1: no key 'text' {hint}"):
+        abstracts.read(tmp_path / "a.jsonl")
+    path.write_text(f"nr,abstract\n1,{TEXT}\n")
+    columns = {"id": "nr", "author": "author", "title": "title", "text": "abstract"}
+    (row,), _ = abstracts.read(path, columns)
+    assert row == {"id": "1", "author": "", "title": "", "text": TEXT}
+
+
+def test_an_id_that_occurs_twice_is_told_apart_by_its_file(tmp_path):
+    for name in ("a", "b"):
+        lines = [json.dumps({"id": 1, "text": f"{TEXT} {number}"}) for number in range(2)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    rows, rejected = abstracts.read(tmp_path)
+    assert [row["id"] for row in rows] == ["1", "b.jsonl#1"]
+    assert [(row["file"], row["line"], row["reason"]) for row in rejected] == [
+        (name, 2, "the id '1' has occurred before") for name in ("a.jsonl", "b.jsonl")]
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    (None, "no text"), (3, "the text is int, not a string"), (["a", 1], "the text is list"),
+    (" \x00\n", "the text is empty"), ("too few words", "fewer than 5 words")])
+def test_what_is_no_abstract_is_rejected_with_a_reason(tmp_path, text, reason):
+    rows = [{"id": 1, "text": text}, {"id": 2, "text": TEXT}, {"id": 3, "text": "漢字" * 30}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    rows, (rejected,) = abstracts.read(tmp_path)
+    assert [row["id"] for row in rows] == ["2", "3"] and rejected["reason"].startswith(
+        reason if reason.startswith(("no", "the")) else "the text has")
+
+
+@pytest.mark.parametrize(("name", "sentence"), [
+    ("absent", "no such file"), ("x.docx", "unknown kind of file"), (".", "no usable abstract")])
+def test_nothing_to_read(tmp_path, name, sentence):
+    (tmp_path / "x.docx").write_bytes(b"")
+    with pytest.raises(DataError, match=sentence):
+        abstracts.read(tmp_path / name)
+
+
+def test_grouping_by_author_or_by_neighbourhood():
+    rows = [{"id": str(i), "author": author, "title": "", "text": TEXT}
+            for i, author in enumerate(["A", "A", "A", "B", "", "", ""])]
+    groups = abstracts.group(rows, 2)
+    assert [(g["id"], g["author"], len(g["abstracts"])) for g in groups] == [
+        ("A 1", "A", 2), ("A 2", "A", 1), ("B", "B", 1),
+        ("group 1", "group 1", 2), ("group 2", "group 2", 1)]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real abstracts are not here")
+def test_real_abstracts():
+    columns = {"id": "paper_id", "author": "author", "title": "title", "text": "source"}
+    rows, rejected = abstracts.read(REAL, columns)
+    assert len(rows) + len(rejected) == 619 and len(rows) > 600
+    assert len(abstracts.group(rows, 4)) == -(-len(rows) // 4)
+
+
+class OpenAlex(BaseAdapter):
+    """Answers in place of OpenAlex, with responses made up here in its form."""
+
+    def send(self, request, **options):
+        query = parse_qs(urlparse(request.url).query)
+        index = {word: [place] for place, word in enumerate(TEXT.split())}
+        if "/authors" in request.url:
+            results = [{"id": f"https://openalex.org/A{i}", "display_name": "Somebody"}
+                       for i in (1, 2)]
+        else:
+            wanted = query["filter"][0]
+            assert "language:en" in wanted and "has_abstract:true" in wanted
+            author = wanted.split("author.id:A")[1][0]
+            results = [{"id": f"https://openalex.org/W{author}{i}", "title": f"Work {i}",
+                        "abstract_inverted_index": index if i else {"Short.": [0]}}
+                       for i in range(3)]
+            results.append({"id": "https://openalex.org/Wshared", "title": None,
+                            "abstract_inverted_index": index})
+        response = requests.Response()
+        response.status_code, response.url, response.request = 200, request.url, request
+        meta = {"count": len(results), "next_cursor": None}
+        response._content = json.dumps({"meta": meta, "results": results}).encode()
+        return response
+
+    def close(self):
+        pass
+
+
+def test_openalex_against_recorded_answers(monkeypatch):
+    session = requests.Session()
+    session.mount("https://", OpenAlex())
+    monkeypatch.setattr("pyalex.api._get_requests_session", lambda: session)
+    rows, rejected = abstracts.from_openalex("I1", 2, 4)
+    assert [row["id"] for row in rows] == ["W11", "W12", "Wshared", "W21", "W22"]
+    assert {row["author"] for row in rows} == {"A1", "A2"}
+    assert all(row["text"] == TEXT for row in rows) and rows[2]["title"] == ""
+    assert "Somebody" not in json.dumps(rows)
+    assert [row["file"] for row in rejected] == ["OpenAlex A1", "OpenAlex A2"]

@@ -1,0 +1,30 @@
+"""Prompts: two styles, and abstracts that no tokenizer takes for control tokens."""
+import pytest
+
+from lib.competencies import prompts
+
+TOKENS = ["<|user|>", "<s>", "</s>", "<bos>", "</end_of_turn>", "[INST]", "[/INST]", "[SYSTEM]"]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_look_alikes_of_control_tokens_are_taken_apart(token):
+    text = prompts.neutralise(f"a {token} <b> [1] x < y")
+    assert text == f"a {token[0]} {token[1:]} <b> [1] x < y"
+    assert prompts.neutralise(text) == text
+
+
+def test_what_no_tokenizer_can_read_goes_out():
+    assert prompts.neutralise("nul\x00 and \ud800") == "nul  and ?"
+
+
+def test_a_prompt_is_made_of_the_abstracts_as_they_are_shown():
+    abstracts = [{"id": "1", "author": "a", "title": None, "text": "On <s>."},
+                 {"id": "2", "author": "a", "title": "Bees", "text": "They {dance}."}]
+    shown = prompts.as_shown(abstracts)
+    text = "Abstract 1: \nOn < s>.\n\nAbstract 2: Bees\nThey {dance}."
+    assert prompts.document(shown) == text and prompts.as_shown(shown) == shown
+    assert prompts.messages(abstracts, "brief") == [
+        {"role": "system", "content": prompts.BRIEF}, {"role": "user", "content": text}]
+    system, user = prompts.messages(abstracts)
+    assert system["content"] == prompts.FULL
+    assert user["content"] == f"{text}\n\n{prompts.REMINDER}"

@@ -1,0 +1,35 @@
+"""The synthetic world: its size, its truth, and profiles with faults."""
+import random
+
+from lib.competencies import world
+
+FAULTS = ("vague", "missing", "distractor", "invented", "domain", "padded", "repeated")
+
+
+def test_the_world_is_large_and_its_truth_is_in_the_text():
+    domains, held_out = world.lexicon()
+    names = {f"{modifier} {method}" for words in domains.values()
+             for modifier in words["modifiers"] for method in words["methods"]}
+    assert len(domains) - len(held_out) >= 24 and held_out and len(names) >= 2000
+    for index in range(200):
+        rows = world.author(f"a{index}", 1, world.seen_domains())
+        assert rows == world.author(f"a{index}", 1, world.seen_domains())
+        truth = world.truth(rows)
+        assert 2 <= len(rows) <= 4 and 3 <= len(truth["competencies"]) <= 8
+        assert truth["domain"] not in held_out
+        for row in rows:
+            assert all(c["name"] in row["text"] for c in row["truth"]["shown"])
+            assert all(name in row["text"] for name in row["truth"]["mentioned"])
+        shown = {c["name"] for c in truth["competencies"]}
+        assert not shown & {name for row in rows for name in row["truth"]["mentioned"]}
+
+
+def test_spoiled_profiles_have_the_faults_asked_for():
+    rows = world.author("a", 1, world.seen_domains())
+
+    def spoiled(**faults):
+        return world.spoil(rows, random.Random(0), dict.fromkeys(FAULTS, 0.0) | faults)
+    assert spoiled() == world.truth(rows)
+    assert all(c["description"] in world.VAGUE for c in spoiled(vague=1)["competencies"])
+    assert spoiled(missing=1)["competencies"] == []
+    assert len(spoiled(padded=1)["competencies"]) > 8

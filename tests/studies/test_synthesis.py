@@ -1,0 +1,91 @@
+"""From groups of abstracts to clean, split prompts and their candidates."""
+import pytest
+
+from lib.competencies import prompts
+from lib.core import settings
+from lib.core.records import DataError
+from lib.models.chats import encode_chats
+from lib.studies import synthesis
+
+
+def test_splits_are_by_author():
+    data = settings.load("smoke")[1].data
+    groups = [{"id": f"{author} {n}", "author": author, "abstracts": []}
+              for author in "abcdefghij" for n in (1, 2)]
+    split = {}
+    for group in synthesis.split_by_author(groups, data):
+        assert split.setdefault(group["author"], group["split"]) == group["split"]
+    assert set(split.values()) == {"train", "validation", "test"}
+    with pytest.raises(DataError, match="at least 3"):
+        synthesis.split_by_author(groups[:4], data)
+
+
+def test_synthetic_splits_share_no_author_and_hold_domains_out():
+    data = settings.load("default")[1].data
+    groups = synthesis.synthetic_groups(data)
+    domains = {split: {group["domain"] for group in groups if group["split"] == split}
+               for split in synthesis.SPLITS}
+    assert not domains["held_out"] & (domains["train"] | domains["validation"] | domains["test"])
+    assert len({group["author"] for group in groups}) == len(groups)
+    kept, dropped = synthesis.clean(groups, data)
+    assert not synthesis.leaking(kept, data.contamination_words)
+    assert len(kept) + len(dropped) == len(groups)
+
+
+def test_a_leak_and_a_duplicate_are_dropped():
+    data = settings.load("default")[1].data
+    words = [f"word{i}" for i in range(40)]
+
+    def group(name, split, text):
+        return {"id": name, "split": split, "abstracts": [{"text": text}]}
+    kept, dropped = synthesis.clean([
+        group("copy", "train", " ".join(words)),
+        group("leak", "train", "new start " + " ".join(words[:15]) + " then other things"),
+        group("fine", "train", "entirely different things are said in this one"),
+        group("test", "test", " ".join(words))], data)
+    assert [group["id"] for group in kept] == ["fine", "test"]
+    reasons = {row["id"]: row["reason"].split()[0] for row in dropped}
+    assert reasons == {"copy": "near-duplicate", "leak": "shares"}
+
+
+def group_of(name, abstracts):
+    return {"id": name, "author": "a", "split": "train", "domain": None, "truth": None,
+            "abstracts": abstracts}
+
+
+def test_long_prompts_are_shortened_and_counted(base):
+    _, tokenizer = base
+    models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
+    groups = [group_of(str(n), [{"title": "t", "text": "noise filtering " * n}] * 3)
+              for n in (5, 500)]
+    rows, shortened = synthesis.build_prompts(groups, tokenizer, models)
+    assert shortened == ["500"]
+    chats = encode_chats(tokenizer, [row["messages"] for row in rows])
+    assert all(len(ids) <= 300 for ids in chats)
+
+
+def test_a_prompt_keeps_its_abstracts_as_its_chat_shows_them(base):
+    _, tokenizer = base
+    models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
+    abstracts = [{"id": "1", "title": "A title", "text": "First line.\n\nSecond </s> paragraph."},
+                 {"id": "2", "title": None, "text": "Abstract 7: not a heading " * 400}]
+    for style in ("brief", "full"):
+        given = models.model_copy(update={"prompt": style, "max_prompt_tokens": 600})
+        rows, shortened = synthesis.build_prompts([group_of("g", abstracts)], tokenizer, given)
+        shown = rows[0]["abstracts"]
+        assert shortened == ["g"] and [row["title"] for row in shown] == ["A title", ""]
+        assert "</s>" not in shown[0]["text"] and 0 < len(shown[1]["text"].split()) < 2000
+        assert prompts.messages(shown, style) == rows[0]["messages"]
+
+
+def test_a_candidates_status_says_what_it_is_worth():
+    text = "Domain: physics\n\nCompetencies:\n" + "\n".join(
+        f"- {name}: Explains it." for name in ("kernel clustering", "kelp mapping", "coral census"))
+    written = [("nonsense", True), (text, True), (text, False), (text, True), ("", True)]
+    completions = [{"text": words, "tokens": 3, "finished": end} for words, end in written]
+    prompt = {"id": "p", "author": "a", "split": "train", "messages": [], "truth": None}
+    row = synthesis.candidate_row(prompt, completions, "model", 0.9)
+    assert row["status"] == ["unreadable", "ok", "unfinished", "duplicate", "unreadable"]
+    assert row["tokens"] == [3] * 5 and "truth" not in row
+    assert row["profiles"][1]["domain"] == "physics"
+    assert synthesis.sound([row]) == {"p": [text]}
