@@ -205,7 +205,7 @@ def _read_txt(path, columns):
 
 def _read_pdf(path, columns):
     """The abstract of a paper: from the word "Abstract" to the introduction, or the beginning."""
-    from pypdf import PdfReader
+    from pypdf import PdfReader  # only this kind of file needs it
     from pypdf.errors import PyPdfError
     try:
         document = PdfReader(path)
@@ -221,7 +221,7 @@ def _read_pdf(path, columns):
 
 
 def _read_bib(path, columns):
-    import bibtexparser
+    import bibtexparser  # only this kind of file needs it
     library = bibtexparser.parse_string(_decode(path))
     for block in library.failed_blocks:
         line, kind = (block.start_line or 0) + 1, type(block.error).__name__

@@ -158,7 +158,7 @@ def all_words() -> list[str]:
     return sorted(words)
 
 
-def author(name: str, seed: int, domains: list[str], invented: float = 0.0) -> list[Abstract]:
+def author(name: str, seed: int | str, domains: list[str], invented: float = 0.0) -> list[Abstract]:
     """One author as a list of abstract rows.
 
     name: unique key of the author; with `seed` it fixes everything about them. domains: the names

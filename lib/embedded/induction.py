@@ -54,7 +54,7 @@ def wire_induction(model: Module, matched: int = 1, spread: float = 0.3, positio
 
     # What each head of layer 0 copies: from how far back, which slice of a token, and where it
     # leaves it for layer 1.
-    offsets, slices, size = [1] * heads, range(heads), half
+    offsets, slices, size = [1] * heads, list(range(heads)), half
     if matched == 3:
         offsets, slices, size = [1, 2, 3, 1], [0, 0, 0, 1], dim
     token = [content[:, number * size:(number + 1) * size] for number in slices]

@@ -65,11 +65,12 @@ def comparison(key: str, index: int, domains: list[str],
     texts = [profiles.render(world.rival(rows, rng)) for _ in range(2)]
     if rng.random() < 0.08:
         texts[rng.randrange(2)] = rng.choice(["", abstracts, TWO_VERDICTS, profiles.render(PADDED)])
-    first, score = review(1, texts[0], truth)
-    second, other_score = review(2, texts[1], truth, f"{score} against ")
+    one, other = texts
+    lines, score = review(1, one, truth)
+    more, other_score = review(2, other, truth, f"{score} against ")
     winner = "tie" if score == other_score else "1" if score > other_score else "2"
-    reply = "\n".join([*first, *second, json.dumps({"winner": winner})])
-    return verdicts.messages(abstracts, *texts, "brief", profiles.render(truth)), reply, winner
+    reply = "\n".join([*lines, *more, json.dumps({"winner": winner})])
+    return verdicts.messages(abstracts, one, other, "brief", profiles.render(truth)), reply, winner
 
 
 def review(number: int, text: str, own: Profile, against: str = "") -> tuple[list[str], int]:

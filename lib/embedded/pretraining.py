@@ -82,12 +82,12 @@ def curriculum(role: str, recipe: Role, tokenizer: Tokenizer,
 
 def train(model: Module, role: str, recipe: Role, tokenizer: Tokenizer) -> Iterator[Point]:
     """Train a new model in place; yields a point of its learning curve each 50 steps and last."""
-    probe = lessons.examples(tokenizer, "probe", 0, 32, list(world.lexicon()[1]), 0)
+    probe = lessons.examples(tokenizer, "probe", 0, 32, world.held_out_domains(), 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98),
                                   weight_decay=0.01)
     stages = curriculum(role, recipe, tokenizer)
     plan = [(stage, stream) for stage, steps, stream in stages for _ in range(steps)]
-    losses = []
+    losses: list[float] = []
     for step, (stage, stream) in enumerate(plan, 1):
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * trapezoid(step, len(plan))
         loss = completion_loss(model, next(stream))
@@ -160,7 +160,7 @@ def folder(settings: Pretraining, work: Path) -> Path:
 
 
 def training_file(folder: Path, role: str) -> Path:
-    """Where the key and the learning curve of a role are kept."""
+    """The key and the learning curve of a role."""
     return folder / "training" / f"{role}.json"
 
 

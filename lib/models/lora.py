@@ -44,7 +44,7 @@ def targets(model: Module, names: Iterable[str]) -> dict[str, Linear]:
     return {name: linear[name] for layers in found.values() for name in layers}
 
 
-def check_targets(model: Module, lora: Lora | Any) -> None:
+def check_targets(model: Module, lora: Any) -> None:
     """Raise DataError unless `lora`, settings or a peft.LoraConfig, names trainable layers."""
     from peft import PeftModel  # seconds; whoever trains needs it anyway
     if getattr(lora, "target_parameters", None):

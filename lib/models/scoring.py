@@ -36,7 +36,7 @@ def name_vectors(model: Module, tokenizer: Tokenizer, names: list[str],
     if not names:
         return {}
     tokens = tokenizer(names, add_special_tokens=False)["input_ids"]
-    order, found = sorted(range(len(names)), key=lambda i: len(tokens[i])), {}
+    order, found = sorted(range(len(names)), key=lambda i: len(tokens[i])), dict[str, np.ndarray]()
     for start in range(0, len(order), batch_size):
         batch = order[start:start + batch_size]
         width = max(len(tokens[i]) for i in batch) or 1

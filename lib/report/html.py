@@ -15,7 +15,7 @@ Heading = tuple[int, str, str]  # level, anchor, text as HTML
 class Renderer(mistune.HTMLRenderer):
     """Markdown to HTML with unique heading anchors and with formulas as MathML."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(escape=True)
         self.headings: list[Heading] = []
 

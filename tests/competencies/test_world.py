@@ -33,3 +33,12 @@ def test_spoiled_profiles_have_the_faults_asked_for():
     assert all(c["description"] in world.VAGUE for c in spoiled(vague=1)["competencies"])
     assert spoiled(missing=1)["competencies"] == []
     assert len(spoiled(padded=1)["competencies"]) > 8
+
+
+def test_the_size_of_the_world_counts_what_can_be_said():
+    size = world.vocabulary()
+    assert size["domains"] == len(world.seen_domains()) + len(world.held_out_domains())
+    assert size["held_out_domains"] == len(world.held_out_domains()) > 0
+    domains, _ = world.lexicon()
+    most = sum(len(words["modifiers"]) * len(words["methods"]) for words in domains.values())
+    assert most / 2 < size["competencies"] <= most and size["phrasings"] > 20

@@ -18,7 +18,7 @@ def test_the_smoke_pipeline(tmp_path):
     run(project, "dvc", "repro")
     metrics = {path.stem: json.loads(path.read_text()) for path in (project / "reports/metrics").glob("*.json")}
     assert set(metrics) == {"00_embedded_models", "01_data_synthesis", "02_judging", "03_dpo", "04_evaluation", "05_expert_review",
-                            "06_instruction_tuning", "07_generalisation", "09_round_2", "09_round_3", "10_comparison", "runtime"}
+                            "06_instruction_tuning", "07_generalisation", "08_benchmarks", "09_round_2", "09_round_3", "10_comparison"}
     assert metrics["03_dpo"]["trained"] and metrics["03_dpo"]["loss"]["first"] == pytest.approx(0.693147, abs=1e-4)
     assert metrics["01_data_synthesis"]["contaminated"] == 0
     judging = metrics["02_judging"]

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from lib.core import settings
 from lib.core.sections.studies import Compared
 from lib.studies import instruction
+from lib.tasks import job_ads
 
 
 def test_a_model_that_cannot_be_loaded_is_named_not_fatal(tmp_path):
@@ -16,3 +17,42 @@ def test_a_setting_for_each_model():
     preset = SimpleNamespace(models=SimpleNamespace(base="data/models/embedded/base"))
     assert instruction.resolve(preset, "base") == "data/models/embedded/base"
     assert instruction.resolve(preset, "someone/model") == "someone/model"
+
+
+def test_what_is_tuned_is_all_sets_the_advertisements_and_the_single_set():
+    _, preset = settings.load("smoke")
+    wanted = preset.instruction.model_copy(update={"single": "b", "also": ["4bit"]})
+    sets = {"a": {"train": [{"id": 1}], "test": []}, "b": {"train": [{"id": 2}], "test": []}}
+    plans = instruction.plans(wanted, sets, [{"id": 3}])
+    assert {name: [row["id"] for row in rows] for name, (rows, _, _) in plans.items()} == {
+        "tuned_all": [1, 2], "job_bias": [3], "tuned_single": [2], "tuned_single_4bit": [2]}
+    assert plans["tuned_single_4bit"][1] == "4bit" and plans["tuned_all"][1] == "none"
+    assert plans["job_bias"][2].epochs == wanted.job_ads.epochs
+
+
+def test_ahead_are_intervals_that_lie_above_those_of_every_rival():
+    def item(low, high):
+        return dict.fromkeys(("accuracy", "weighted_f1"), {"low": low, "high": high})
+
+    assert instruction.ahead(item(0.6, 0.7), [item(0.1, 0.2), item(0.4, 0.5)])
+    assert not instruction.ahead(item(0.6, 0.7), [item(0.1, 0.2), item(0.5, 0.6)])
+    one_sided = {**item(0.6, 0.7), "weighted_f1": {"low": 0.1, "high": 0.9}}
+    assert not instruction.ahead(one_sided, [item(0.4, 0.5)])
+
+
+def test_those_who_are_no_model_are_scored_on_the_same_advertisements():
+    _, preset = settings.load("smoke")
+    wanted = preset.instruction.job_ads
+    train, test = (job_ads.ads(part, 40, wanted.seed) for part in ("train", "test"))
+    labels = job_ads.annotate(train, wanted.missed, wanted.alarmed, wanted.seed)
+    labelled = [{**row, "label": label} for row, label in zip(train, labels, strict=True)]
+    found = instruction.screenings(labelled, test, wanted)
+    assert set(found) == {"majority", "length", "words", "word list", "labeller"}
+    assert found["labeller"]["accuracy"]["n"] == 40
+    kappa = instruction.labeller_kappa(train, labels)
+    assert kappa["low"] <= kappa["rate"] <= kappa["high"] and kappa["n"] == 40
+    truth = [row["truth"] for row in train]
+    assert instruction.labeller_kappa(train, truth)["rate"] == 1
+    parts = {part: [{"text": row["text"], "label": "positive" if i % 4 else "negative"}
+                    for i, row in enumerate(rows)] for part, rows in (("train", train), ("test", test))}
+    assert instruction.rules(parts)["majority"]["accuracy"]["rate"] == 0.75

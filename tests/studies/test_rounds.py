@@ -76,3 +76,11 @@ def test_a_later_round_starts_from_the_adapter_which_is_also_its_reference(tmp_p
     assert left == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
     on_base, _ = loading.load(str(tmp_path / "base"), device="cpu", adapter=tmp_path / "two")
     assert chosen(on_base) == pytest.approx(chosen(tuned), rel=1e-5)
+
+
+@pytest.mark.parametrize(("low", "high", "side"), [
+    (0.51, 0.7, 1), (0.3, 0.49, -1), (0.4, 0.6, 0), (0.5, 0.8, 0)])
+def test_a_share_is_beyond_chance_where_its_interval_leaves_out_one_half(low, high, side):
+    found = {"rate": (low + high) / 2, "low": low, "high": high, "n": 9}
+    assert rounds.beyond_chance(found) == side
+    assert rounds.beyond_chance({**found, "rate": None}) is rounds.beyond_chance(None) is None

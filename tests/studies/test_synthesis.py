@@ -4,6 +4,7 @@ import pytest
 from lib.competencies import prompts
 from lib.core import settings
 from lib.core.records import DataError
+from lib.judging.judges import Truth
 from lib.models.chats import encode_chats
 from lib.studies import synthesis
 
@@ -89,3 +90,20 @@ def test_a_candidates_status_says_what_it_is_worth():
     assert row["tokens"] == [3] * 5 and "truth" not in row
     assert row["profiles"][1]["domain"] == "physics"
     assert synthesis.sound([row]) == {"p": [text]}
+
+
+def test_sizes_count_authors_once():
+    rows = [{"author": author, "split": split, "abstracts": [{}] * count}
+            for author, split, count in (("a", "train", 2), ("a", "train", 1), ("b", "test", 4))]
+    table = {row["split"]: row for row in synthesis.sizes(rows)}
+    assert list(table) == list(synthesis.SPLITS)
+    assert table["train"] == {"split": "train", "authors": 1, "prompts": 2, "abstracts": 3}
+    assert table["test"]["abstracts"] == 4 and table["held_out"]["prompts"] == 0
+
+
+def test_closeness_is_of_sound_candidates_with_a_known_truth():
+    profile = {"domain": "d", "competencies": [{"name": "tides", "description": "Models them."}]}
+    truth = Truth([{"id": "p", "truth": profile}, {"id": "q", "truth": None}])
+    candidates = [{"id": name, "profiles": [profile, profile, None],
+                   "status": ["ok", "duplicate", "unreadable"]} for name in "pq"]
+    assert synthesis.closeness(truth, candidates) == [1.0]

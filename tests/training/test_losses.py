@@ -14,15 +14,23 @@ def test_losses_by_hand():
 
     def losses(kind, **options):
         return pair_losses(kind, two + ratio, two, two, two, 0.5, **options).tolist()
-    sigmoid = [math.log1p(math.exp(-m)) for m in margin]
-    flipped = [math.log1p(math.exp(m)) for m in margin]
-    assert losses("sigmoid") == pytest.approx(sigmoid)
-    assert losses("sigmoid", label_smoothing=0.1) == pytest.approx([0.9 * s + 0.1 * f for s, f in zip(sigmoid, flipped)])
-    assert losses("robust", label_smoothing=0.1) == pytest.approx([(0.9 * s - 0.1 * f) / 0.8 for s, f in zip(sigmoid, flipped)])
+    right = [math.log1p(math.exp(-m)) for m in margin]
+    wrong = [math.log1p(math.exp(m)) for m in margin]
+    smooth = [0.9 * s + 0.1 * f for s, f in zip(right, wrong)]
+    robust = [(0.9 * s - 0.1 * f) / 0.8 for s, f in zip(right, wrong)]
+    assert losses("sigmoid") == pytest.approx(right)
+    assert losses("sigmoid", label_smoothing=0.1) == pytest.approx(smooth)
+    assert losses("robust", label_smoothing=0.1) == pytest.approx(robust)
     assert losses("hinge") == [0.0, 1.5] and losses("ipo") == [1.0, 4.0]
-    assert pair_losses("sigmoid", two, two, two, two, 0.1).tolist() == pytest.approx([math.log(2)] * 2)
-    chosen, rejected = two.clone().requires_grad_(), two.clone().requires_grad_()
-    pair_losses("sigmoid", chosen, rejected, two, two, 0.1).sum().backward()
-    assert chosen.grad.tolist() == pytest.approx([-0.05] * 2) and rejected.grad.tolist() == pytest.approx([0.05] * 2)
     with pytest.raises(DataError, match="no loss 'nca_pair'"):
         losses("nca_pair")
+
+
+def test_equal_policies_lose_ln_2_and_the_gradient_parts_the_answers():
+    same = torch.tensor([-3.0, -3.0])
+    chosen, rejected = same.clone().requires_grad_(), same.clone().requires_grad_()
+    losses = pair_losses("sigmoid", chosen, rejected, same, same, 0.1)
+    assert losses.tolist() == pytest.approx([math.log(2)] * 2)
+    losses.sum().backward()
+    assert chosen.grad.tolist() == pytest.approx([-0.05] * 2)
+    assert rejected.grad.tolist() == pytest.approx([0.05] * 2)

@@ -156,3 +156,13 @@ def test_a_model_that_writes_nothing_readable_passes_nothing(tiny):
     rows = behaviour_tests.take(TESTS[:8], "tiny", *tiny, settings)
     assert [row["id"] for row in rows] == [test["id"] for test in TESTS[:8]]
     assert all(row["broken"] == ["no readable profile"] for row in rows)
+
+
+def test_steps_are_compared_on_the_same_tests():
+    def taken(*met):
+        return [{"broken": [] if one else ["lost it"]} for one in met]
+
+    steps = {"base": taken(True, False, False), "sft": taken(False, True, True)}
+    assert behaviour_tests.won_and_lost(steps, [("base", "sft"), ("sft", "sft")]) == [
+        {"from": "base", "to": "sft", "newly met": 2, "no longer met": 1},
+        {"from": "sft", "to": "sft", "newly met": 0, "no longer met": 0}]

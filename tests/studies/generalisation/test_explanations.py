@@ -100,3 +100,21 @@ def test_a_model_learns_the_cue_where_nothing_speaks_against_it():
     said = explanations.answers(settings, trials[1.0, "label_only", 33], 33, prompts)
     assert len(said) == 80 and all(type(answer) is bool for answer in said)
     assert stats.correlation(said, [cue for _, cue in asked]) > 0.6
+
+
+def test_real_claims_are_as_many_as_the_smallest_cell_allows(monkeypatch, tmp_path):
+    seen = {}
+
+    def study(settings, pool, test, journal, description):
+        seen.update(wanted=settings.generalisation.explanations, pool=pool, test=test)
+        return [{"strength": strength, "arm": arm, "seed": 1, "accuracy": 0.5, "drop": 0.0,
+                 "cue_correlation": 0.0} for strength in (0.5, 0.9) for arm in ARMS]
+
+    monkeypatch.setattr(explanations, "study", study)
+    settings = small_settings(train=10_000, test=10_000, strengths=[0.5, 0.9])
+    rows = [{**item, "entity": item["id"]} for item in claims.synthetic("real", 200, 5)]
+    found = explanations.on_real_claims(settings, rows, tmp_path)
+    assert 0 < found["train"] == seen["wanted"].train < len(seen["pool"])
+    assert 0 < found["test"] == seen["wanted"].test < len(seen["test"])
+    assert set(found) == {"train", "test", "0.5", "0.9", "gains"}
+    assert len(seen["pool"]) + len(seen["test"]) == 200

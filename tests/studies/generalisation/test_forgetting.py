@@ -121,3 +121,10 @@ def test_measuring_copes_with_a_task_without_rows(base):
 def test_a_method_of_null_takes_no_part():
     study = load("paper")[1].generalisation.forgetting
     assert "full" in study.methods and forgetting.methods(study) == ["lora", "multi_task"]
+
+
+def test_a_change_is_after_less_before_and_unknown_where_nothing_was_measured():
+    before = {task: {"rate": 0.5} for task in forgetting.TASKS}
+    after = {**before, "profiles": {"rate": 0.25}, "language": {"rate": None}}
+    assert forgetting.changes(before, after) == {
+        "profiles": -0.25, "sentiment": 0, "job_bias": 0, "language": None}

@@ -66,3 +66,20 @@ def test_reasons_are_given_in_the_system_message():
     assert messages[0]["content"] == (
         "S\ncoral census is shown: We like coral census.\n"
         "kelp mapping is not shown: Not kelp mapping.")
+
+
+def test_the_plan_starts_each_step_where_the_one_before_ended():
+    gate = SimpleNamespace(sft="sft", explained="explained")
+    system, told = ({"role": "system", "content": text} for text in ("S", "S because"))
+    given = {"sft": [([system], "x")], "explained": [([told], "y"), ([system], "z")],
+             "unexplained": [([system], "y")]}
+    plan = training_steps.plan(gate, tmp := "data/adapter", given)
+    assert plan["base"] == (None, [], None) and plan["dpo"] == (tmp, [], None)
+    assert plan["sft"] == (None, given["sft"], "sft")
+    assert plan["explained"] == (tmp, given["explained"], "explained")
+    assert plan["unexplained"] == (tmp, given["unexplained"], "explained")
+    rows = {row["step"]: row for row in training_steps.sizes(given)}
+    assert [rows[step]["with an explanation"] for step in given] == [0, 1, 0]
+    assert rows["explained"]["samples"] == 2
+    nothing = training_steps.sizes({**given, "sft": []})
+    assert [row["with an explanation"] for row in nothing] == [0, 0, 0]
