@@ -9,6 +9,7 @@ import json
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -31,7 +32,8 @@ def read(path: str | Path,
     it. Raises DataError when nothing is left.
     """
     path = Path(path)
-    rows, rejected, seen = [], [], set()
+    rows: list[Any] = []
+    rejected, seen = [], set()
     files = _files(path)
     for file in tqdm(files, desc="reading", unit="file", disable=len(files) < 2):
         name = str(file.relative_to(path if path.is_dir() else path.parent))

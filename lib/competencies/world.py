@@ -8,6 +8,7 @@ import random
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -174,17 +175,17 @@ def author(name: str, seed: int | str, domains: list[str], invented: float = 0.0
     shown_count, mentioned_count = rng.randint(3, 6), rng.randint(1, 3)
     abstracts = rng.randint(2, 4)
     names = distinct_names(words, shown_count + mentioned_count, rng)
-    shown = [competency(name, rng.choice(words["objects"]), rng.choice(list(SHOWN)))
-             for name in names[:shown_count]]
+    shown: list[Any] = [competency(name, rng.choice(words["objects"]), rng.choice(list(SHOWN)))
+                        for name in names[:shown_count]]
     mentioned = names[shown_count:]
 
-    placed = [[] for _ in range(abstracts)]
+    placed: list[list[tuple[str, Any, Any]]] = [[] for _ in range(abstracts)]
     for index, item in enumerate(shown):
         placed[index % abstracts].append((phrase(item, rng), item, None))
     for item in mentioned:
         rng.choice(placed).append((rng.choice(MENTIONED).format(name=item), None, item))
     fields = rng.sample(range(abstracts), k=rng.randint(1, 2))
-    rows = []
+    rows: list[Abstract] = []
     for number, sentences in enumerate(placed):
         if rng.random() < 0.7:
             sentences.append((rng.choice(FILLER), None, None))

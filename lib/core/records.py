@@ -91,7 +91,7 @@ class Journal:
         if self.path.exists():
             for line in self.path.read_bytes().splitlines(keepends=True):
                 try:
-                    row = json.loads(line) if line.endswith(b"\n") else None
+                    row: Any = json.loads(line) if line.endswith(b"\n") else None
                     self.items[row["key"]] = row["value"]
                 except (ValueError, TypeError, KeyError):
                     break

@@ -77,7 +77,7 @@ def complete(settings: dict[str, Any]) -> dict[str, Any]:
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}; a list of sections goes by their names: "panel.chat.kind"."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             value = {item.get("name", str(number)): item for number, item in enumerate(value)}
@@ -162,7 +162,7 @@ def _preset_of(place, name, presets):
     return name
 
 
-def _names_at(place):
+def _names_at(place: list[str]) -> list[str]:
     """The names that the section at a place may hold.
 
     Indices of lists and keys of dicts lead to their items.

@@ -38,7 +38,7 @@ class Endpoint:
         chosen = FORMATS if settings.structured == "auto" else [settings.structured]
         self.formats = ["text"] if schema is None else chosen
         self.parameters = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-        self.notes, self.longer = [], 1.0
+        self.notes, self.longer = list[str](), 1.0
 
     def ask(self, requests: list[Request], description: str = "") -> list[Reply]:
         """One reply per request, in order.
@@ -56,7 +56,7 @@ class Endpoint:
                 with tqdm(total=len(replies) + len(todo), initial=len(replies),
                           desc=description or self.name, unit="call") as bar:
                     replies |= Run(self, todo, bar).in_thread()
-        return [dict(replies[key]) for key in keys]
+        return [dict(replies[key]) for key in keys]  # type: ignore[misc]  # a copy is a Reply too
 
     def estimate(self, requests: list[Request]) -> dict[str, float]:
         """What `ask` would take at most, by the names below; nobody is asked."""

@@ -68,8 +68,9 @@ class Run:
     def __init__(self, endpoint: Any, todo: dict[str, list[Message]], bar: tqdm):
         self.endpoint, self.settings, self.calls = endpoint, endpoint.settings, endpoint.calls
         self.bar, self.todo, self.total = bar, iter(todo.items()), len(todo)
-        self.replies, self.reason = {}, None
-        self.stopped, self.rows, self.flying = asyncio.Event(), asyncio.Queue(), set()
+        self.replies: dict[str, Reply] = {}
+        self.reason: Exception | str | None = None
+        self.stopped, self.rows, self.flying = asyncio.Event(), asyncio.Queue[Any](), set[Any]()
 
     def in_thread(self) -> dict[str, Reply]:
         """All replies. Notebooks run an event loop in the main thread; this one gets its own."""
@@ -115,7 +116,7 @@ class Run:
     async def until_done_or_stopped(self, workers: list[asyncio.Task]) -> None:
         """Wait for the workers. Once the run has to stop, only calls in flight go on, for GRACE."""
         done = asyncio.gather(*workers, return_exceptions=True)
-        stopped = asyncio.create_task(self.stopped.wait())
+        stopped: asyncio.Future = asyncio.create_task(self.stopped.wait())
         await asyncio.wait([done, stopped], timeout=self.settings.deadline,
                            return_when=asyncio.FIRST_COMPLETED)
         if not done.done():
@@ -216,7 +217,8 @@ class Run:
             if None not in used:
                 cost = self.endpoint.cost(*used)
                 self.endpoint.learn(body["messages"], answer["prompt_tokens"])
-            answer |= {name: answer[name] or 0 for name in ("prompt_tokens", "completion_tokens")}
+            answer |= {name: answer[name] or 0  # type: ignore[typeddict-item]  # both are its keys
+                       for name in ("prompt_tokens", "completion_tokens")}
         except Failure as error:
             failure, raw, cost = error, error.raw[:4000], worst if error.billed else 0.0
             answer = reply("failed", error=str(error), seconds=self.clock() - started)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import openai
 
-from lib.endpoint.store import Reply, reply
+from lib.endpoint.store import Reply, Status, reply
 
 REST = 30.0  # seconds until a server that kept failing is given one call to prove itself
 RETRIED = {408, 409, 425, 429}
@@ -55,7 +55,8 @@ class Replica:
             base_url=url, api_key=key or "none", max_retries=0, timeout=None,
             http_client=openai.DefaultAioHttpClient(timeout=None))
         self.clock = asyncio.get_running_loop().time
-        self.in_flight, self.failures, self.last = 0, 0, None
+        self.in_flight, self.failures = 0, 0
+        self.last: Failure | None = None
         self.failed_at = self.rests_until = -math.inf
 
     @property
@@ -119,7 +120,7 @@ def read_answer(raw: str) -> Reply:
     usage = document.get("usage")
     prompt, completion = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     if refusal or finish == "content_filter":
-        status = "refused"
+        status: Status = "refused"
     elif finish == "length":
         status = "cut"
     else:

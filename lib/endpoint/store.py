@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 from lib.core.records import DataError
 from lib.core.rows import Message
 
+Status = Literal["ok", "cut", "refused", "empty", "failed"]
 FORMAT = 1  # of keys and rows; a change of theirs makes every earlier answer unknown
 WAIT = 60  # seconds for which a write waits while another process holds the file
 TABLE = """
@@ -35,17 +36,17 @@ SELECT name, model, COUNT(*) AS calls, SUM(status = 'failed') AS failed,
 class Reply(TypedDict):
     """What a call came to. All but failed ones are answers; cut means by max_tokens."""
 
-    status: Literal["ok", "cut", "refused", "empty", "failed"]
+    status: Status
     text: str
     finish: str | None
     error: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     seconds: float
     cached: bool
 
 
-def reply(status: str, text: str = "", finish: str | None = None, error: str = "",
+def reply(status: Status, text: str = "", finish: str | None = None, error: str = "",
           prompt_tokens: int | None = 0, completion_tokens: int | None = 0,
           seconds: float = 0.0) -> Reply:
     """A reply that does not come from the store."""
@@ -73,7 +74,7 @@ class Calls:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.lock, self.users, self.hits = threading.Lock(), 0, Counter()
+        self.lock, self.users, self.hits = threading.Lock(), 0, Counter[tuple[str, str]]()
         with self._errors_named():
             self.db = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
             self.db.execute("PRAGMA journal_mode=WAL")
@@ -91,7 +92,7 @@ class Calls:
             return None
         name, model, text = row
         self.hits[name, model] += 1
-        return {**json.loads(text), "cached": True}
+        return {**json.loads(text), "cached": True}  # type: ignore[return-value]  # put as a Reply
 
     def put(self, key: str, request: dict, reply: Reply, raw: str = "", cost: float = 0.0) -> None:
         """Keep one call. request: at least "name" and "model". raw: the body as it came.

@@ -4,7 +4,7 @@ Everything here reads votes as `panel.Panel` keeps them, so that any judge of an
 audited, and schemes can be compared on recorded votes without a single further call.
 """
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ def extra_length(vote: Verdict, texts: Texts) -> int:
 
 def ahead(vote: Verdict, scores: Scores) -> float | None:
     """How much better the truth finds the left text; None where it is unknown."""
-    found = scores[vote["id"]]
+    found: list = scores[vote["id"]]
     return None if found[vote["left"]] is None else found[vote["left"]] - found[vote["right"]]
 
 
@@ -175,7 +175,7 @@ def cycle_rate(votes: list[Verdict]) -> Rate:
     """Share of triples, with all three pairs decided, that beat each other in a circle."""
     circles = []
     for key, results in results_of(votes).items():
-        total = {}
+        total: dict[ranking.Pair, float] = {}
         for pair, value in ranking.both_ways(results):
             total[pair] = total.get(pair, 0) + value
         for a, b, c in itertools.combinations(sorted({left for left, _ in total}), 3):
@@ -189,7 +189,7 @@ class Recorded:
     """A panel that answers from recorded votes; counts comparisons and the votes they took."""
 
     def __init__(self, votes: list[Verdict], screening: Iterable[str]):
-        self.screening, self.table = set(screening), {}
+        self.screening, self.table = set(screening), dict[ranking.Asked, dict[str, Any]]()
         self.calls = self.judge_calls = 0
         for vote in votes:
             self.table.setdefault(place(vote), {})[vote["judge"]] = vote["winner"]
@@ -226,12 +226,12 @@ def compare_schemes(votes: list[Verdict], entrants: dict[str, list[int]], scores
 
 def pair_accuracy(pairs: list[ranking.Asked], scores: Scores) -> Rate:
     """How often the truth, where it decides, agrees with preferences (prompt id, better, worse)."""
-    known = [(key, scores[key][better], scores[key][worse]) for key, better, worse in pairs]
+    known: list = [(key, scores[key][better], scores[key][worse]) for key, better, worse in pairs]
     return rate_by_prompt([(key, better > worse) for key, better, worse in known
                            if better is not None and better != worse])
 
 
-def rank_correlations(votes: list[Verdict], entrants: dict[str, Sequence[int]], scores: Scores,
+def rank_correlations(votes: list[Verdict], entrants: Mapping[str, Sequence[int]], scores: Scores,
                       threshold: float | None, seed: int = 0) -> dict[str, Rate]:
     """How well Elo ratings follow the truth, means over prompts. threshold: as for `settle`."""
     from scipy.stats import kendalltau, spearmanr  # a second, for this alone

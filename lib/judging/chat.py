@@ -31,7 +31,7 @@ class Chat:
                  writer: Any = None):
         self.name, self.backend, self.style, self.writer = name, backend, style, writer
         self.prompts = {prompt["id"]: prompt["messages"] for prompt in prompts}
-        self.references = {}
+        self.references: dict[str, str | None] = {}
 
     def requests(self, comparisons: list[Comparison]) -> list[Request]:
         return [{"messages": verdicts.messages(c["abstracts"], c["left"], c["right"], self.style,
@@ -79,10 +79,10 @@ class LocalChat:
         asked = [request["messages"] for request in requests]
         chats = dict(zip(keys, encode_chats(self.tokenizer, asked)))
         lengths = {key: len(ids) for key, ids in chats.items()}
-        answers = Answers(self.calls, self.identity, lengths)
+        answers: Any = Answers(self.calls, self.identity, lengths)
         complete_all(self.model, self.tokenizer, list(chats.items()), self.batch_size, answers,
                      description, **self.decoding)
-        return [self.calls.get(key) for key in keys]
+        return [self.calls.get(key) for key in keys]  # type: ignore[misc]  # all kept above
 
 
 class Answers:
@@ -99,7 +99,7 @@ class Answers:
 
     def add(self, rows: Iterable[tuple[str, list[Completion]]]) -> None:
         for key, (completion, *_) in rows:
-            ending = ("ok", "stop") if completion["finished"] else ("cut", "length")
+            ending: Any = ("ok", "stop") if completion["finished"] else ("cut", "length")
             answer = reply(ending[0], completion["text"], ending[1], "", self.prompt_tokens[key],
                            completion["tokens"])
             self.calls.put(key, self.identity, answer)

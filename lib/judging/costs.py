@@ -3,7 +3,7 @@ from itertools import permutations
 from typing import Any
 
 from lib.core.records import read_jsonl
-from lib.core.rows import Prompt
+from lib.core.rows import Comparison, Prompt
 from lib.core.sections.judging import Judging
 from lib.core.sections.models import Models
 from lib.core.settings import ROOT, load
@@ -11,7 +11,7 @@ from lib.endpoint.store import Calls
 from lib.judging.audit import CANARIES
 from lib.judging.chat import abstracts_of
 from lib.judging.panel import endpoint_judge
-from lib.judging.ranking import entrants
+from lib.judging.ranking import Asked, entrants
 from lib.judging.schemes import play
 
 COUNTED = ("calls", "cached", "prompt_tokens", "completion_tokens", "cost")
@@ -24,7 +24,7 @@ def dry_run(judging: Judging, models: Models, prompts: list[Prompt], texts: dict
     The scheme is played with a judge who prefers the smaller index: other verdicts lead to other
     comparisons, but hardly to more. Only endpoints know tokens and prices. players: by prompt id.
     """
-    asked = {True: [], False: []}
+    asked: dict[bool, list[Asked]] = {True: [], False: []}
 
     def note(batch, screening):
         asked[screening].extend(batch)
@@ -43,14 +43,16 @@ def dry_run(judging: Judging, models: Models, prompts: list[Prompt], texts: dict
         row["calls"] = len(batch)
         if member.kind == "endpoint":
             # Nobody is called, so nobody needs a key.
-            server = member.endpoint.model_copy(update={"key_variable": ""})
+            server = member.endpoint.model_copy(  # type: ignore[union-attr]  # by its kind
+                update={"key_variable": ""})
             model = getattr(models, member.model, member.model)
             judge = endpoint_judge(member, model, server, prompts, calls)
             if member.guided:  # by a profile about as long as a candidate
                 judge.references = {key: candidates[0] for key, candidates in texts.items()}
-            comparisons = [{"id": key, "abstracts": abstracts[key], "left": texts[key][left],
-                            "right": texts[key][right], "repeat": repeat}
-                           for (key, left, right), repeat in batch]
+            comparisons: list[Comparison] = [
+                {"id": key, "abstracts": abstracts[key], "left": texts[key][left],
+                 "right": texts[key][right], "repeat": repeat}
+                for (key, left, right), repeat in batch]
             costs = [judge.backend.estimate(judge.requests(comparisons))]
             if member.guided:
                 writing = [{"messages": prompt["messages"]} for prompt in prompts]
@@ -63,9 +65,10 @@ def dry_run(judging: Judging, models: Models, prompts: list[Prompt], texts: dict
 def command(preset: str = "") -> None:
     """Print what judging the candidates of data/ would take; call nobody."""
     _, settings = load(preset)
-    known = read_jsonl(ROOT / "data" / "prompts.jsonl", ("id", "abstracts", "messages"))
+    known: Any = read_jsonl(ROOT / "data" / "prompts.jsonl", ("id", "abstracts", "messages"))
     prompts = {row["id"]: row for row in known}
-    candidates = read_jsonl(ROOT / "data" / "candidates.jsonl", ("id", "completions", "status"))
+    candidates: Any = read_jsonl(ROOT / "data" / "candidates.jsonl",
+                                 ("id", "completions", "status"))
     asked = [prompts[row["id"]] for row in candidates]
     texts = {row["id"]: row["completions"] for row in candidates}
     store = Calls(ROOT / "data" / "calls.sqlite")

@@ -7,17 +7,18 @@ from tqdm import tqdm
 from lib.competencies.profiles import parse
 from lib.core.records import Journal
 from lib.core.rows import Comparison, Profile, Prompt, Rate, Vote, Written
+from lib.core.sections.preset import Preset
 from lib.metrics import stats
 from lib.metrics.competencies import similarity
-from lib.models import scoring
+from lib.models import loading, scoring
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VALUE = {"left": 1, "right": -1, "tie": 0, None: None}
-WINNER = {value: name for name, value in VALUE.items()}
+VALUE: dict[str | None, Any] = {"left": 1, "right": -1, "tie": 0, None: None}
+WINNER: dict[int | None, Any] = {value: name for name, value in VALUE.items()}
 
 
 class Scoring:
@@ -80,7 +81,7 @@ class Likelihood(Scoring):
         self.name, self.tie_margin, self.batch_size = name, tie_margin, batch_size
         self.model, self.tokenizer = model, tokenizer
         self.prompts = {prompt["id"]: prompt["messages"] for prompt in prompts}
-        self.scores = {}
+        self.scores: dict[tuple[str, str], float] = {}
 
     def votes(self, comparisons: list[Comparison]) -> list[Vote]:
         texts = {(c["id"], text) for c in comparisons for text in (c["left"], c["right"])}
@@ -101,6 +102,14 @@ class Likelihood(Scoring):
         sums = scoring.log_likelihood(self.model, prompts, answers)
         means = (total / len(answer) for total, answer in zip(sums, answers))
         self.scores.update(zip(batch, means))
+
+
+def evaluation_judge(settings: Preset, prompts: list[Prompt],
+                     journal: Journal | None = None) -> ReferenceGuided:
+    """The judge that measures and never labels, with its own profile of each prompt."""
+    return ReferenceGuided(
+        "evaluation judge", *loading.load_role(settings, "evaluation_judge"), prompts,
+        settings.models.batch_size, settings.models.max_new_tokens, journal)
 
 
 def compare(judge: Scoring, prompt_id: str, left: Profile | None, right: Profile | None,
@@ -131,8 +140,8 @@ def contest(judge: Scoring, ours: list[Written], theirs: list[Written],
     """
     rows = []
     for one, other in zip(ours, theirs, strict=True):
-        first = compare(judge, one["id"], one["profile"], other["profile"], tie_margin)
-        second = compare(judge, one["id"], other["profile"], one["profile"], tie_margin)
+        first: Any = compare(judge, one["id"], one["profile"], other["profile"], tie_margin)
+        second: Any = compare(judge, one["id"], other["profile"], one["profile"], tie_margin)
         known = first is not None and second is not None
         rows.append({"id": one["id"], "outcome": ((first - second) / 2 + 1) / 2 if known else None,
                      "consistent": first == -second if known else None})

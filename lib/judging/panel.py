@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.competencies import verdicts
 from lib.core.records import Journal
-from lib.core.rows import Prompt, Vote
+from lib.core.rows import Prompt, Verdict, Vote
 from lib.core.sections.judging import Endpoint as Server
 from lib.core.sections.judging import Panelist
 from lib.core.sections.preset import Preset
@@ -33,7 +33,7 @@ class Panel:
         self.judges = judges
         self.screening = set(screening) or {judge.name for judge in judges}
         self.abstracts = {prompt["id"]: abstracts_of(prompt) for prompt in prompts}
-        self.texts, self.verdicts = texts, []
+        self.texts, self.verdicts = texts, list[Verdict]()
 
     def ask(self, batch: list[Asked], screening: bool = False, repeat: int = 0) -> Outcomes:
         """The mean vote, from -1 to 1, on each comparison; None where no judge gave a valid one.
@@ -42,12 +42,12 @@ class Panel:
         """
         asked, comparisons = [], []
         for key, left, right in batch:
-            one, other = self.texts[key][left], self.texts[key][right]
-            if one != other:
+            first, second = self.texts[key][left], self.texts[key][right]
+            if first != second:
                 asked.append((key, left, right))
-                comparisons.append({"id": key, "abstracts": self.abstracts[key], "left": one,
-                                    "right": other, "repeat": repeat})
-        winners = {one: [] for one in asked}
+                comparisons.append({"id": key, "abstracts": self.abstracts[key], "left": first,
+                                    "right": second, "repeat": repeat})
+        winners: dict[Asked, list[Any]] = {one: [] for one in asked}
         for judge in self.judges:
             if asked and (not screening or judge.name in self.screening):
                 for one, vote in zip(asked, judge.votes(comparisons), strict=True):
@@ -57,8 +57,8 @@ class Panel:
 
     def keep(self, one: Asked, judge: str, vote: Vote, repeat: int) -> None:
         key, left, right = one
-        row = {"id": key, "left": left, "right": right, "order": 1 if left < right else 2,
-               "judge": judge, **vote}
+        row: Verdict = {"id": key, "left": left, "right": right, "order": 1 if left < right else 2,
+                        "judge": judge, **vote}
         self.verdicts.append({**row, "repeat": repeat} if repeat else row)
 
 
@@ -71,11 +71,12 @@ def mean_vote(winners: Iterable[str | None]) -> float | None:
 def assemble(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]], calls: Calls,
              work: Path) -> Panel:
     """The panel of settings.judging; each model is loaded once. work: for work in progress."""
-    loaded, judges, models = {}, [], settings.models
+    loaded, judges, models = {}, list[Any](), settings.models
     for member in settings.judging.panel:
         model = getattr(models, member.model, member.model)  # a role, or a model's own name
         if member.kind == "endpoint":
-            judges.append(endpoint_judge(member, model, member.endpoint, prompts, calls))
+            judges.append(endpoint_judge(member, model, member.endpoint,  # type: ignore[arg-type]
+                                         prompts, calls))  # a judge of kind endpoint has one
             continue
         if model not in loaded:
             loaded[model] = loading.load(model, models.dtype, settings.runtime.device,
@@ -103,8 +104,9 @@ def local_judge(member: Panelist, model: "PreTrainedModel", tokenizer: "PreTrain
     if member.kind == "likelihood":
         return Likelihood(member.name, model, tokenizer, prompts, size, margin)
     # One reply per prompt, where sampling writes K: so more prompts fit into a batch.
-    backend = LocalChat(member.name, model, tokenizer, calls, member.temperature,
-                        member.max_tokens, 4 * size)
+    backend = LocalChat(
+        member.name, model, tokenizer, calls, member.temperature,  # type: ignore[arg-type]
+        member.max_tokens, 4 * size)  # type: ignore[arg-type]  # a judge of kind chat has both
     return Chat(member.name, backend, member.prompt, prompts, backend if member.guided else None)
 
 

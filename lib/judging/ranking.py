@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from lib.core.rows import Candidates, Preference, Prompt
+from lib.core.rows import Candidates, Message, Preference, Prompt
 from lib.core.sections.judging import Judging
 
 PRIOR = 1.5  # standard deviation of strengths (logits) before any comparison
@@ -28,7 +28,7 @@ def entrants(candidates: Iterable[Candidates]) -> dict[str, list[int]]:
 
 def by_prompt(asked: Iterable[Asked], outcomes: Outcomes) -> dict[str, list[Result]]:
     """Results of comparisons and their outcomes, which come in the same order, by prompt."""
-    results = {}
+    results: dict[str, list] = {}
     for (key, *pair), outcome in zip(asked, outcomes, strict=True):
         results.setdefault(key, []).append((tuple(pair), outcome))
     return results
@@ -39,10 +39,10 @@ def preferences(prompt: Prompt, completions: list[str], pairs: list[Pair],
     """Pairs [(better, worse)] of a prompt's completions; margins, in logits, by its results."""
     strength = bradley_terry(range(len(completions)), results)
     about = {"id": prompt["id"], "author": prompt["author"], "split": prompt["split"]}
-    turns = [[{"role": "assistant", "content": text}] for text in completions]
-    return [{**about, "prompt": prompt["messages"], "chosen": turns[better],
-             "rejected": turns[worse], "margin": strength[better] - strength[worse]}
-            for better, worse in pairs]
+    turns: list[list[Message]] = [[{"role": "assistant", "content": text}] for text in completions]
+    return [{**about,  # type: ignore[typeddict-item]  # the keys that the rest lacks
+             "prompt": prompt["messages"], "chosen": turns[better], "rejected": turns[worse],
+             "margin": strength[better] - strength[worse]} for better, worse in pairs]
 
 
 def decide(outcome: float | None, threshold: float = 0.5) -> int:
@@ -52,7 +52,7 @@ def decide(outcome: float | None, threshold: float = 0.5) -> int:
     return 1 if outcome > 0 else -1
 
 
-def both_ways(results: Iterable[Result]) -> Iterator[Result]:
+def both_ways(results: Iterable[Result]) -> Iterator[tuple[Pair, float]]:
     """Valid results as seen from either side: ((a, b), x) and ((b, a), -x)."""
     for (left, right), outcome in results:
         if outcome is not None:
@@ -68,7 +68,7 @@ def preferable(players: Sequence[int], results: list[Result], rules: Judging) ->
     """
     strength = bradley_terry(players, results)
     circular = cyclic(players, results) if rules.drop_cycles else set()
-    votes = {}
+    votes: dict[Pair, list[float]] = {}
     for pair, outcome in both_ways(results):
         votes.setdefault(pair, []).append(outcome)
     own = {pair: decide(sum(cast) / len(cast), rules.threshold) for pair, cast in votes.items()}
@@ -111,7 +111,7 @@ def bradley_terry(players: Sequence[int], results: list[Result], prior: float = 
 
 def cyclic(players: Sequence[int], results: Iterable[Result]) -> set[frozenset[int]]:
     """Pairs whose players beat each other in a circle: in one strongly connected component."""
-    total = {}
+    total: dict[Pair, float] = {}
     for pair, outcome in both_ways(results):
         total[pair] = total.get(pair, 0) + outcome
     reach = {player: {other for other in players if total.get((player, other), 0) > 0}
@@ -147,7 +147,7 @@ def settle(results: list[Result], threshold: float | None) -> list[Result]:
     threshold, else a draw. threshold None keeps every vote as a game of its own."""
     if threshold is None:
         return results
-    pooled = {}
+    pooled: dict[Pair, list[float]] = {}
     for (left, right), outcome in results:
         if outcome is not None:
             turned = (right, left) in pooled

@@ -9,7 +9,7 @@ Most of what `two_pass` asks only decides whom to look at again. It yields those
 """
 import itertools
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from lib.core.sections.judging import Judging
 from lib.judging.ranking import Asked, Outcomes, Pair, Result, bradley_terry, decide, preferable
@@ -30,7 +30,7 @@ def knockout(players: Sequence[int], seed: str, rules: Judging) -> Scheme:
     decides who goes on, and nothing is implied.
     """
     rng, entrants = shuffled(players, seed)
-    below = {player: [] for player in entrants}
+    below: dict[int, list[int]] = {player: [] for player in entrants}
     preferences = []
     while len(entrants) > 1:
         pairs = list(zip(entrants[::2], entrants[1::2]))
@@ -66,7 +66,7 @@ def swiss(players: Sequence[int], seed: str, rules: Judging) -> Scheme:
 def merge_sort(players: Sequence[int], seed: str, rules: Judging) -> Scheme:
     """About n log2 n - n comparisons, whose results go through the model as those of others do."""
     rng, entrants = shuffled(players, seed)
-    results = []
+    results: list[Result] = []
     yield from _sorted(entrants, results, rng)
     return strongest(players, results, rules)
 
@@ -95,7 +95,7 @@ SCHEMES = {"knockout": knockout, "swiss": swiss, "merge_sort": merge_sort, "two_
            "all_pairs": all_pairs}
 
 
-def play(entrants: dict[str, Sequence[int]], scheme: str, ask: Ask, rules: Judging,
+def play(entrants: Mapping[str, Sequence[int]], scheme: str, ask: Ask, rules: Judging,
          ) -> tuple[dict[str, list[Pair]], dict[str, list[Result]]]:
     """Play one scheme, a name in SCHEMES, for many prompts {id: players} in step.
 
@@ -104,7 +104,7 @@ def play(entrants: dict[str, Sequence[int]], scheme: str, ask: Ask, rules: Judgi
     """
     games = {key: SCHEMES[scheme](players, f"{rules.seed}/{key}", rules)
              for key, players in entrants.items()}
-    preferences, results, asked = {}, {key: [] for key in games}, {}
+    preferences, results, asked = {}, {key: list[Result]() for key in games}, {}
 
     def advance(key, outcomes):
         try:
@@ -144,7 +144,7 @@ def swiss_results(players: Sequence[int], seed: str, rounds: int,
                   kind: type[list]) -> Generator[list[Pair], Outcomes, list[Result]]:
     """Swiss rounds, in lists of a kind."""
     rng, order = shuffled(players, seed)
-    results, lefts = [], dict.fromkeys(order, 0)
+    results, lefts = list[Result](), dict.fromkeys(order, 0)
     for _ in range(min(rounds, len(order) - 1)):
         met = {frozenset(pair) for pair, _ in results}
         meetings = [balanced(pair, lefts, rng) for pair in neighbours(order, met)]

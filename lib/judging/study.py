@@ -38,7 +38,7 @@ def by_margin(preferences: list[Preference], pairs: list[Asked],
     """
     margins = [row["margin"] for row in preferences]
     order = sorted(zip(margins, pairs, strict=True), key=lambda item: item[0])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for fifth in range(5):
         if part := order[fifth * len(order) // 5:(fifth + 1) * len(order) // 5]:
             rows.append({"from": part[0][0], "to": part[-1][0],

@@ -58,7 +58,7 @@ def _listed_hits(x, y, size, gap):
     return hits
 
 
-def _unlimited_hits(x, y, size):
+def _unlimited_hits(x: np.ndarray, y: np.ndarray, size: int) -> int:
     """By what follows and precedes each token that is repeated, and by order among the others."""
     in_x, in_y = np.bincount(x, minlength=size), np.bincount(y, minlength=size)
     once = (in_x == 1) & (in_y == 1)

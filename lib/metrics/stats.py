@@ -5,7 +5,7 @@ An interval covers 95 %: Wilson's for rates, Student's over seeds, bootstraps fr
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,11 +180,6 @@ def correlation(one: Collection[bool], other: Collection[bool]) -> float:
     both = sum(a and b for a, b in zip(one, other, strict=True))
     spread = (first * (n - first) * second * (n - second)) ** 0.5
     return (n * both - first * second) / spread if spread else 0.0
-
-
-def ends(points: Sequence[Mapping[str, float]], measure: str) -> dict[str, float] | None:
-    """Where a curve of training begins and ends: {"first", "last"}; None where there is none."""
-    return {"first": points[0][measure], "last": points[-1][measure]} if points else None
 
 
 def _rate(value, interval, n):

@@ -78,11 +78,13 @@ def claims_html(rows: list[dict[str, Any]]) -> str:
                   f"<tbody>{body}</tbody></table>", "claims")
 
 
-def results_markdown(metrics: dict[str, Any]) -> str:
-    """The table of claims in Markdown, for README.md and the adapter's card."""
+def results_markdown(metrics: dict[str, Any], headlines: bool = False) -> str:
+    """The table of claims in Markdown: all of them for the adapter's card, headlines for README.md."""
     verdicts = {True: "met", False: "**missed**", None: "–"}
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in measured(metrics):
+        if headlines and not row.get("headline"):
+            continue
         cells = (row["claim"], interval(row["value"]), str(row["value"]["n"]), row["target"] or "–",
                  verdicts[row["met"]])
         lines.append(f"| {' | '.join(cells)} |")
@@ -92,4 +94,4 @@ def results_markdown(metrics: dict[str, Any]) -> str:
 def with_results(readme: str, metrics: dict[str, Any]) -> str:
     """The text of README.md with its results replaced by those of the last run."""
     before, _, rest = readme.partition(START)
-    return f"{before}{START}\n{results_markdown(metrics)}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{START}\n{results_markdown(metrics, headlines=True)}\n{END}{rest.partition(END)[2]}"

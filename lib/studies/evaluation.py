@@ -9,12 +9,9 @@ from lib.competencies.profiles import MAXIMUM, MINIMUM, conforms, parse
 from lib.core.records import Journal
 from lib.core.rows import Profile, Prompt, Written
 from lib.core.sections.models import Models
-from lib.core.sections.preset import Preset
 from lib.core.sections.studies import Decoding
-from lib.judging import judges
 from lib.metrics import stats
 from lib.metrics.competencies import precision_recall_f1, similarity
-from lib.models import loading
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
@@ -28,8 +25,9 @@ def write_profiles(name: str, model: Module, tokenizer: Tokenizer, prompts: list
     drawn = complete_all(model, tokenizer, list(zip(keys, ids)), models.batch_size, journal,
                          f"{name} writes", temperature=decoding.temperature, top_p=decoding.top_p,
                          max_new_tokens=models.max_new_tokens, seed=seed)
-    first = [{"id": key, **drawn[key][0]} for key in keys]
-    return [{**row, "profile": parse(row["text"])} for row in first]
+    first: list[Any] = [{"id": key, **drawn[key][0]} for key in keys]
+    rows: list[Any] = [{**row, "profile": parse(row["text"])} for row in first]
+    return rows
 
 
 def measure(prompts: list[Prompt], written: list[Written]) -> list[dict[str, Any]]:
@@ -56,8 +54,8 @@ def measure(prompts: list[Prompt], written: list[Written]) -> list[dict[str, Any
 def means(rows: list[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
     """Means with bootstrap intervals over authors, format compliance with Wilson's, and lengths."""
     known = [row for row in rows if row["f1"] is not None]
-    found = {key: stats.mean([row[key] for row in known], seed=seed)
-             for key in ("precision", "recall", "f1", "similarity")}
+    found: dict[str, Any] = {key: stats.mean([row[key] for row in known], seed=seed)
+                             for key in ("precision", "recall", "f1", "similarity")}
     for key in ("compliant", "strict"):
         found[key] = stats.rate(sum(row[key] for row in rows), len(rows))
     for key in ("competencies", "tokens"):
@@ -80,14 +78,6 @@ def columns(summary: Mapping[str, Any], *measures: str) -> dict[str, Any]:
     """Some of the `means` for a table, and the mean numbers of competencies and tokens."""
     lengths = {key: summary[key]["mean"] for key in ("competencies", "tokens")}
     return {**{measure: summary[measure] for measure in measures}, **lengths}
-
-
-def evaluation_judge(settings: Preset, prompts: list[Prompt],
-                     journal: Journal | None = None) -> judges.ReferenceGuided:
-    """The judge that measures and never labels, with its own profile of each prompt."""
-    return judges.ReferenceGuided(
-        "evaluation judge", *loading.load_role(settings, "evaluation_judge"), prompts,
-        settings.models.batch_size, settings.models.max_new_tokens, journal)
 
 
 def decided(contest: list[dict[str, Any]], ours: list[Written],

@@ -48,8 +48,8 @@ def tune(settings: Preset, rows: list[Labelled], quantisation: str, tuning: Tuni
                                     quantisation)
     pairs = [(prompt(row, template), row["label"]) for row in rows]
     tuned, loss, too_long = sft.tune(model, tokenizer, pairs, tuning, work)
-    made = {"rows": len(rows) - len(too_long), "too_long": len(too_long), "loss": loss,
-            "parameters": lora.trainable(tuned)}
+    made: Any = {"rows": len(rows) - len(too_long), "too_long": len(too_long), "loss": loss,
+                 "parameters": lora.trainable(tuned)}
     readme = card(name, made["rows"], quantisation, tuning, template)
     lora.save_adapter(tuned, work / "adapter", name, readme)
     return made
@@ -106,7 +106,7 @@ def rules(parts: Mapping[str, list[Labelled]]) -> dict[str, dict[str, Any]]:
 
 def ahead(ours: Mapping[str, Rate], rivals: Iterable[Mapping[str, Rate]]) -> bool:
     """Whether accuracy and weighted F1 have intervals that lie above those of all rivals."""
-    return all(ours[key]["low"] > rival[key]["high"]
+    return all(ours[key]["low"] > rival[key]["high"]  # type: ignore[operator]  # never unknown
                for rival in rivals for key in ("accuracy", "weighted_f1"))
 
 
@@ -116,7 +116,7 @@ def labeller_kappa(rows: list[Labelled], labels: list[str]) -> Rate:
     return stats.cluster_bootstrap(pairs, lambda drawn: stats.kappa(*zip(*drawn)), draws=400)
 
 
-def screenings(train: list[Labelled], test: list[Labelled], wanted: JobAds) -> dict[str, Any]:
+def screenings(train: list[Labelled], test: list[job_ads.Ad], wanted: JobAds) -> dict[str, Any]:
     """How those fare on advertisements who are no model: rules, a list of words, the labeller."""
     found = {**baselines(train, test), "word list": [job_ads.flagged(row["text"]) for row in test],
              "labeller": job_ads.annotate(test, wanted.missed, wanted.alarmed, wanted.seed + 1)}

@@ -76,7 +76,7 @@ def fresh_pairs(model: Module, tokenizer: Tokenizer, prompts: list[Prompt], sett
 
 
 def tune_on(settings: Preset, start: Path | None, pairs: list[Preference], changes: dict[str, Any],
-            work: Path, references: Path) -> tuple[Module, dict[str, Any]]:
+            work: Path, references: Path) -> tuple[Module, "launch.History"]:
     """DPO from an adapter, which is also the reference, or from the base, as dpo.launch says.
 
     start: the adapter's folder. changes: settings of dpo that differ here, such as the learning
@@ -106,4 +106,4 @@ def beyond_chance(share: Rate | None) -> int | None:
     """1 where a share of wins lies above one half with its interval, -1 below, 0 neither."""
     if share is None or share["rate"] is None:
         return None
-    return (share["low"] > 0.5) - (share["high"] < 0.5)
+    return (share["low"] > 0.5) - (share["high"] < 0.5)  # type: ignore[operator]  # known

@@ -1,6 +1,7 @@
 """From authors to candidates: collect abstracts, split them, clean, prompt, and sample."""
 import random
 from pathlib import Path
+from typing import Any
 
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -34,7 +35,7 @@ def collect(data: sections.Data) -> tuple[list[Group], list[Rejected]]:
 def synthetic_groups(data: sections.Data) -> list[Group]:
     """Authors of the synthetic world; `held_out` ones work in domains that no other split has."""
     seen, (_, held_out) = world.seen_domains(), world.lexicon()
-    groups = []
+    groups: list[Group] = []
     for split in SPLITS:
         domains = list(held_out) if split == "held_out" else seen
         for name in [f"{split}-{index}" for index in range(getattr(data.authors, split))]:
@@ -56,7 +57,7 @@ def split_by_author(groups: list[Group], data: sections.Data) -> list[Group]:
     validation, test = (max(1, round(n * part / total)) for part in (share.validation, share.test))
     split = dict.fromkeys(authors, "train") | dict.fromkeys(authors[:test], "test")
     split |= dict.fromkeys(authors[test:test + validation], "validation")
-    unknown = {"domain": None, "truth": None}
+    unknown: Any = {"domain": None, "truth": None}
     return [{**group, "split": split[group["author"]], **unknown} for group in groups]
 
 
@@ -95,7 +96,8 @@ def build_prompts(groups: list[Group], tokenizer: Tokenizer,
 
     Too long a prompt has all its abstracts cut to the same number of words, as many as fit.
     """
-    rows, shortened = [], []
+    rows: list[Any] = []
+    shortened = []
     for group in groups:
         items = group["abstracts"]
         words = max(len(row["text"].split()) for row in items)
@@ -140,14 +142,15 @@ def candidate_row(prompt: Prompt, completions: list[Completion], model: str,
     distinct = distinct_completions([written[i] for i in sound], near_duplicate)
     for i in set(sound) - {sound[place] for place in distinct}:
         status[i] = "duplicate"
-    return {**{key: prompt[key] for key in ("id", "author", "split", "messages")},
-            "completions": written, "profiles": profiles, "model": model,
-            "tokens": [completion["tokens"] for completion in completions], "status": status}
+    row: Any = {**{key: prompt[key] for key in ("id", "author", "split", "messages")},
+                "completions": written, "profiles": profiles, "model": model,
+                "tokens": [completion["tokens"] for completion in completions], "status": status}
+    return row
 
 
 def sizes(rows: list[Group] | list[Prompt]) -> list[dict[str, str | int]]:
     """How many authors, prompts and abstracts each split has, as rows of a table."""
-    table = []
+    table: list[dict[str, str | int]] = []
     for split in SPLITS:
         part = [row for row in rows if row["split"] == split]
         table.append({"split": split, "authors": len({row["author"] for row in part}),

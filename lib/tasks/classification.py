@@ -3,7 +3,7 @@
 A row's label is one of the choices that its instruction names.
 """
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,8 @@ def ask(model: Any, tokenizer: Any, rows: Sequence[Labelled], template: str, bat
     return [said[str(i)][0]["text"] for i in range(len(rows))]
 
 
-def baselines(train: Sequence[dict[str, Any]],
-              test: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+def baselines(train: Sequence[Mapping[str, Any]],
+              test: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Labels for the rows of `test` by rules learnt on `train`: {"majority", "length", "words"}.
 
     majority: the most frequent label. length: the most frequent label among training texts of

@@ -174,7 +174,7 @@ def one_ad(group: str, split: str, domain: str, rng: random.Random) -> dict[str,
     return {"text": text, "spans": spans, "kind": kind, "wording": "new" if new else "seen"}
 
 
-def annotate(rows: Sequence[Ad], missed: Mapping[str, float], alarmed: Mapping[str, float],
+def annotate(rows: Sequence[Ad], missed: Mapping[Any, float], alarmed: Mapping[Any, float],
              seed: int) -> list[str]:
     """What a noisy labeller says of each advertisement: (n,) labels.
 

@@ -96,8 +96,9 @@ def weights(name: str) -> str:
         return ", ".join(f"`{path.name}` sha256 `{file_digest(path)}`" for path in files)
     from huggingface_hub import try_to_load_from_cache
     config = try_to_load_from_cache(name, "config.json")
-    known = isinstance(config, str)
-    return f"revision `{Path(config).parent.name}`" if known else "revision unknown"
+    if not isinstance(config, str):
+        return "revision unknown"
+    return f"revision `{Path(config).parent.name}`"
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:

@@ -48,7 +48,7 @@ def fitting(preferences: list[Preference], tokenizer: "Tokenizer", max_length: i
     Prompt and longer answer must fit in `max_length` tokens. too_long: with "truncate" only those
     are refused whose prompt leaves no room for an answer; the trainer cuts, and counts, others.
     """
-    parts = [], []
+    parts: tuple[list[Preference], list[Preference]] = [], []
     for row in preferences:
         prompt, = encode_chats(tokenizer, [row["prompt"]])
         if too_long == "truncate":
@@ -154,7 +154,7 @@ def _point(row, prefix):
     return {"step": row["step"], **known}
 
 
-def new_trainer(dpo: Dpo, references: Path | None, **others: Any) -> "DPOTrainer":
+def new_trainer(dpo: Dpo, references: Path, **others: Any) -> "DPOTrainer":
     """The trainer that `dpo.trainer` names: trees (lib.training.tree), or TRL's own, which reads
     every pair as two separate sequences.
     """

@@ -96,6 +96,7 @@ def run_processes(name: str, work: Path, threads: int) -> None:
          "-m", "lib.training.launch", str(Path(work).resolve())],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, OWNED: "1", "PYTHONWARNINGS": "ignore::FutureWarning"})
+    assert process.stdin and process.stdout
     said = b""
     try:
         while piece := os.read(process.stdout.fileno(), 65536):
@@ -169,9 +170,10 @@ def work_on(work: Path) -> None:
     arguments = dpo.training_arguments(settings, 1, work)
     check_started(settings.dpo.launch, arguments.distributed_state, loading.sharded())
     base, tokenizer = loading.load_role(settings, "base", job["start"], trainable=True)
-    pairs = [read_jsonl(work / f"{part}.jsonl", ("prompt", "chosen", "rejected"))
-             for part in ("train", "validation")]
-    trainer = dpo.tune(base, tokenizer, *pairs, settings, work, job["references"])
+    pairs: Any = {part: read_jsonl(work / f"{part}.jsonl", ("prompt", "chosen", "rejected"))
+                  for part in ("train", "validation")}
+    trainer = dpo.tune(base, tokenizer, pairs["train"], pairs["validation"], settings, work,
+                       job["references"])
     if trainer.is_fsdp_enabled:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(work / "adapter"))  # together: the weights may be in parts

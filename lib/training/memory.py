@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -77,7 +77,8 @@ def expected_work(settings: Preset) -> Work:
 def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizerBase") -> Work:
     """What these preferences ask for, in tokens. Of none at all: one token each."""
     prompts = {dump(row["prompt"]): row["prompt"] for row in preferences}
-    answers, pair_tokens, long = {key: {} for key in prompts}, 0, {}
+    answers: dict[str, dict[str, int]] = {key: {} for key in prompts}
+    long, pair_tokens = {}, 0
     for key, prompt in prompts.items():
         long[key] = len(chats.encode_chats(tokenizer, [prompt])[0])
     for row in preferences:
@@ -141,7 +142,7 @@ def estimate(settings: Preset, work: Work | None = None, role: str = "base",
             "sampling": sampling(settings, work, sizes), "time": time(settings, work, sizes)}
 
 
-def training(settings: Preset, work: Work, sizes: Sizes, trained: int) -> Bytes:
+def training(settings: Preset, work: Work, sizes: Sizes, trained: float) -> Bytes:
     """Bytes of a training step. trained: parameters of the adapter."""
     dpo, width, hidden = settings.dpo, sizes.width, sizes.hidden
     tokens, copies, logits = per_step(dpo, work, sizes.vocabulary)
@@ -218,11 +219,12 @@ def peak(parts: Bytes) -> float:
     return sum(parts.values()) - min(parts["one layer at work"], parts[later])
 
 
-def rows(sizes: dict[str, Bytes]) -> list[dict[str, str | float]]:
+def rows(sizes: dict[str, Bytes]) -> list[dict[str, Any]]:
     """Rows for a table: GiB of each part, and the peak, which is not their sum."""
     uses = ("training", "sampling")
-    found = [{"part": part, **{f"{use} (GiB)": sizes[use].get(part, 0) / GIB for use in uses}}
-             for part in dict.fromkeys([*sizes["training"], *sizes["sampling"]])]
+    found: list[dict[str, Any]] = [
+        {"part": part, **{f"{use} (GiB)": sizes[use].get(part, 0) / GIB for use in uses}}
+        for part in dict.fromkeys([*sizes["training"], *sizes["sampling"]])]
     return [*found, {"part": "peak", **{f"{use} (GiB)": peak(sizes[use]) / GIB for use in uses}}]
 
 
@@ -262,7 +264,7 @@ def check(sizes: dict[str, Bytes], settings: Preset, use: str = "training",
 
 def advice(parts: Bytes, settings: Preset) -> str:
     """What to change about the part that takes most."""
-    most, dpo = max(parts, key=parts.get), settings.dpo
+    most, dpo = max(parts, key=parts.__getitem__), settings.dpo
     if most == "weights":
         smaller = "take a smaller models.base, or more memory"
         quantised = settings.models.quantisation == "4bit"

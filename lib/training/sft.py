@@ -2,7 +2,7 @@
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from unittest.mock import patch
 
 import torch
@@ -72,13 +72,12 @@ def encode(tokenizer: "Tokenizer", item: Example) -> Encoded:
     Tokenised as one text, the space at the end of "Answer: " would become part of the answer's
     first word, and a model trained so has learnt another prompt than it is asked.
     """
-    plain = isinstance(item["prompt"], str)
-    if plain:
-        prompt, answer = item["prompt"], item["completion"]
-    else:
-        prompt = tokenizer.apply_chat_template(item["prompt"], tokenize=False,
-                                               add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template(item["prompt"] + item["completion"], tokenize=False)
+    prompt: Any = item["prompt"]
+    answer: Any = item["completion"]
+    plain = isinstance(prompt, str)
+    if not plain:
+        whole = tokenizer.apply_chat_template(prompt + answer, tokenize=False)
+        prompt = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
         # Some templates write a turn differently once it is over: the answer begins where the
         # two part.
         apart = (i for i, (one, other) in enumerate(zip(prompt, whole)) if one != other)
@@ -94,7 +93,7 @@ def encode(tokenizer: "Tokenizer", item: Example) -> Encoded:
 def fitting(examples: list[Example], tokenizer: "Tokenizer", max_length: int,
             ) -> tuple[list[Example], list[Example]]:
     """The examples of at most `max_length` tokens, and the others, which TRL would cut."""
-    parts = [], []
+    parts: tuple[list[Example], list[Example]] = [], []
     for item in examples:
         too_long = len(encode(tokenizer, item)["input_ids"]) > max_length
         parts[too_long].append(item)

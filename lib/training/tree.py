@@ -52,7 +52,8 @@ def grow(rows: Iterable[dict[str, Any]]) -> list[Tree]:
     rows: {"prompt_ids", "chosen_ids", "rejected_ids"} as TRL's trainer tokenises them and, where
     known, "ref_chosen_logps" and "ref_rejected_logps". Two pairs that are equal stay two pairs.
     """
-    trees, places = {}, {}
+    trees: dict[tuple[int, ...], Tree] = {}
+    places: dict[tuple, int] = {}
     for row in rows:
         if not (row["prompt_ids"] and row["chosen_ids"] and row["rejected_ids"]):
             raise DataError("a preference pair has an empty prompt or answer; "
@@ -67,7 +68,7 @@ def grow(rows: Iterable[dict[str, Any]]) -> list[Tree]:
                 tree.completions.append(row[f"{side}_ids"])
                 tree.reference.append(row.get(f"ref_{side}_logps", 0.0))
             pair.append(places[key])
-        tree.pairs.append(tuple(pair))
+        tree.pairs.append((pair[0], pair[1]))
     return list(trees.values())
 
 
@@ -87,7 +88,8 @@ def bundles(trees: Iterable[Tree], budget: int) -> Iterator[list[Tree]]:
     """Trees in order, in lists of at most `budget` tokens. A tree is never split: it is shorter
     than two pairs of sequences.
     """
-    bundle, used = [], 0
+    bundle: list[Tree] = []
+    used = 0
     for tree in trees:
         if bundle and used + tree.tokens > budget:
             yield bundle
@@ -137,7 +139,9 @@ class Steps(Sampler):
 
     def deal(self, order: list[int]) -> list[list[int]]:
         """The indices in this order, cut into steps."""
-        steps, step, done, total = [], [], 0, sum(self.sizes)
+        steps: list[list[int]] = []
+        step: list[int] = []
+        done, total = 0, sum(self.sizes)
         for position, index in enumerate(order, 1):
             step.append(index)
             done += self.sizes[index]
@@ -162,7 +166,9 @@ class Pack:
 
     def __init__(self, trees: list[Tree], device: torch.device | str = "cpu"):
         trunks = [tree.prompt[:-1] for tree in trees]
-        branches, labels, reference, pairs, positions = [], [], [], [], []
+        branches: list[list[int]] = []
+        positions: list[int] = []
+        labels, reference, pairs = [], [], []
         for trunk in trunks:
             positions += range(len(trunk))
         self.trunk_tokens = len(positions)
@@ -184,7 +190,7 @@ class Pack:
         self.lengths = [len(branch) for branch in branches]
         self.chosen, self.rejected = torch.tensor(pairs, device=device).unbind(1)
         self.reference = torch.tensor(reference, device=device, dtype=torch.float64)
-        self._masks = {}
+        self._masks: dict[tuple, torch.Tensor] = {}
 
     def mask(self, queries: int, keys: int, window: int | None, like: torch.Tensor) -> torch.Tensor:
         """Additive mask (queries, keys): the last query is at the last key, each sees at most

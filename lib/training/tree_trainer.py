@@ -57,7 +57,9 @@ class TreeTrainer(DPOTrainer):
         args = copy.copy(args)
         self.pairs_per_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
         args.gradient_accumulation_steps, args.precompute_ref_log_probs = 1, not sharded()
-        self.token_budget, self.too_long, self.truncated = token_budget, too_long, {}
+        self.token_budget, self.too_long = token_budget, too_long
+        self.truncated: dict[str, int] = {}
+        self._sums: list[torch.Tensor] = []
         self.references_path = references
         self.reference_key = None if sharded() else reference_key(ref_model or model, args)
         # 8-bit activations depend on what shares their batch.
@@ -140,7 +142,7 @@ class TreeTrainer(DPOTrainer):
     def get_eval_dataloader(self, eval_dataset: "Dataset | str | None" = None) -> list[list[Tree]]:
         if isinstance(eval_dataset, str):
             eval_dataset = self.eval_dataset[eval_dataset]
-        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
         return list(bundles(grow(rows), self.token_budget))
 
     def training_step(self, model: "Model", inputs: dict[str, list[Tree]],
@@ -156,9 +158,9 @@ class TreeTrainer(DPOTrainer):
             last = number == len(packs)
             # DeepSpeed steps after every pass where this is True.
             self.accelerator.gradient_state._set_sync_gradients(last)
-            inputs = {"bundle": bundle, "share": share if counts else (0.0, 0.0)}
+            part = {"bundle": bundle, "share": share if counts else (0.0, 0.0)}
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                loss += super().training_step(model, inputs)
+                loss += super().training_step(model, part)
             if not counts:
                 self._sums.pop()
         self._total_train_tokens += sum(tree.tokens for tree in trees)

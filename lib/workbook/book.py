@@ -98,7 +98,7 @@ class Workbook:
 
     def table(self, rows: list[dict[str, Any]], caption: str) -> None:
         """Show rows as a table. Every cell is escaped; numbers get three decimals."""
-        from IPython.display import HTML, display
+        from IPython.display import HTML, display  # of a notebook's kernel; the runner needs none
         display(HTML(table_html(rows, caption)))
 
     def figure(self, picture: Picture | None, name: str, caption: str) -> None:
@@ -109,7 +109,7 @@ class Workbook:
         if picture is None:
             print(f"Nothing to draw. {caption}")
             return
-        from IPython.display import HTML, display
+        from IPython.display import HTML, display  # as `table`
         buffer = io.BytesIO()
         picture.figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight",
                                facecolor="white", metadata={"Software": None})

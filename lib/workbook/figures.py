@@ -73,8 +73,8 @@ def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str = "",
     said = {panel: [_titled(name, _course(points)) for name, points in series.items()]
             for panel, series in panels.items()}
     kind = f"Curves over {xlabel}" if xlabel else "Curves"
-    lines = sorted({value for values in reference.values() for value in values})
-    return Picture(figure, _description(kind, ylabel, said, lines))
+    marks = sorted({value for values in reference.values() for value in values})
+    return Picture(figure, _description(kind, ylabel, said, marks))
 
 
 def matrix(values: Mapping[str, Mapping[str, float]], *, form: str = ".0%",
@@ -117,7 +117,7 @@ def histogram(values: Sequence[float], *, xlabel: str, ylabel: str) -> Picture |
     """How many values lie where between 0 and 1."""
     if not len(values):
         return None
-    import numpy as np
+    import numpy as np  # for this alone
     figure, (axis,) = _canvas([""], 3)
     axis.hist(values, bins=25, range=(0, 1), color=COLOURS[0])
     axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1))
@@ -213,7 +213,7 @@ def _canvas(panels, height, share=False, width=None):
 
 def _legend(figure, names):
     """The series' colours and marks, below all panels, where there are several series."""
-    from matplotlib.lines import Line2D
+    from matplotlib.lines import Line2D  # as `_canvas`
     if len(names) > 1:
         handles = [Line2D([], [], color=_colour(number), marker=_mark(number), label=name)
                    for number, name in enumerate(names)]

@@ -1,9 +1,7 @@
 """Rows as tables: every cell escaped, numbers as readers want to see them."""
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from lib.core.rows import Rate
 
 
 def by_name(head: str, found: Mapping[str, Mapping[str, Any]],
@@ -16,6 +14,11 @@ def by_name(head: str, found: Mapping[str, Mapping[str, Any]],
         columns = {key: key.replace("_", " ") for key in columns}
     return [{head: name, **{title: values.get(key) for key, title in columns.items()}}
             for name, values in found.items()]
+
+
+def ends(points: Sequence[Mapping[str, float]], measure: str) -> dict[str, float] | None:
+    """Where a curve of training begins and ends: {"first", "last"}; None where there is none."""
+    return {"first": points[0][measure], "last": points[-1][measure]} if points else None
 
 
 def table_html(rows: list[dict[str, Any]], caption: str) -> str:
@@ -45,7 +48,7 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def interval(value: Rate, scale: float = 1.0, digits: int = 3) -> str:
+def interval(value: Mapping[str, Any], scale: float = 1.0, digits: int = 3) -> str:
     """A rate with its 95 % interval, such as "0.812 [0.756, 0.857]"."""
     if value["rate"] is None:
         return "–"

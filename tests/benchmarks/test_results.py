@@ -20,7 +20,8 @@ def test_tournaments_come_by_model_prompt_and_k():
 def test_what_grows_comes_in_order_and_trl_is_level_over_k():
     ways = {way: spread(number) for number, way in enumerate(results.WAYS, 1)}
     grown = results.growing({"k": {"16": {"tree": spread(0.1)}, "2": {"tree": spread(0.5)}},
-                             "size": {"large": {"width": 512, **ways}, "small": {"width": 64, **ways}},
+                             "size": {"large": {"width": 512, **ways}, "small": {"width": 64,
+                             **ways}},
                              "batch": {"10": spread(4.0), "2": spread(3.0)}})
     assert [row["K"] for row in grown["k"]] == [2, 16]
     assert [row["width"] for row in grown["size"]] == [64, 512]

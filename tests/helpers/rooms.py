@@ -1,4 +1,5 @@
-"""Which rooms of lib a notebook or module reaches through its imports, read from the syntax tree."""
+"""Which rooms of lib a notebook or module reaches through its imports, by the syntax tree."""
+
 import ast
 import json
 from pathlib import Path
@@ -45,7 +46,9 @@ def direct(path):
 
 
 def file_of(name):
-    """The file of a module's or package's dotted name, None where the name is something inside one."""
+    """The file of a module's or package's dotted name, None where the name is something inside
+    one.
+    """
     place = name.replace(".", "/")
     for path in (f"{place}.py", f"{place}/__init__.py"):
         if (ROOT / path).exists():
@@ -70,7 +73,9 @@ def room(path):
 
 
 def dependencies(path):
-    """What a stage depends on that runs a file: rooms as folders, of the studies only those that it reaches."""
+    """What a stage depends on that runs a file: rooms as folders, of the studies only those that
+    it reaches.
+    """
     found = set()
     for module in reached(path):
         parts = Path(module).parts

@@ -156,9 +156,3 @@ def test_a_mean_over_seeds_has_students_interval():
     assert found["rate"] == 2 and found["n"] == 3
     assert found["high"] == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-5)
     assert stats.over_seeds([0.4]) == {"rate": 0.4, "low": None, "high": None, "n": 1}
-
-
-def test_a_curve_has_two_ends_or_none():
-    points = [{"step": step, "loss": 1 / step} for step in (1, 2, 4)]
-    assert stats.ends(points, "loss") == {"first": 1.0, "last": 0.25}
-    assert stats.ends([], "loss") is None

@@ -1,4 +1,5 @@
 """Stages: what makes each run again, and what leaves it alone, asked of DVC itself."""
+
 import shutil
 
 import pytest
@@ -13,7 +14,9 @@ NAMES = [name for name in STAGES if name != "report"]
 
 
 def stage(name):
-    return STAGES[name].get("do", STAGES[name])  # a stage that is run once per number stands under `do`
+    return STAGES[name].get(
+        "do", STAGES[name]
+    )  # a stage that is run once per number stands under `do`
 
 
 def paths(entries):
@@ -28,9 +31,15 @@ def test_a_stage_depends_on_the_rooms_that_its_notebook_reaches(name):
 
 def test_the_report_depends_on_what_renders_it_and_writes_all_that_it_renders():
     deps = paths(stage("report")["deps"])
-    assert dependencies("lib/report/site.py") | {"lib/report", "reports/notebooks", "reports/metrics", "notebooks/LOG.md"} == deps
+    assert (
+        dependencies("lib/report/site.py")
+        | {"lib/report", "reports/notebooks", "reports/metrics", "notebooks/LOG.md"}
+        == deps
+    )
     rendered = {f"reports/{file}" for file, _ in site.pages()}
-    assert paths(stage("report")["outs"]) == rendered - {"reports/runtime.html"}, "run times differ from run to run"
+    assert paths(stage("report")["outs"]) == rendered - {"reports/runtime.html"}, (
+        "run times differ from run to run"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -46,6 +55,7 @@ def test_a_stage_depends_on_the_settings_that_its_notebook_uses(name):
 def tracked(tmp_path_factory):
     """Stages in a copy of the code, and the rooms and files of lib that DVC watches for each."""
     from dvc.repo import Repo
+
     place = tmp_path_factory.mktemp("tracked")
     for name in ("lib", "notebooks"):
         shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -56,7 +66,9 @@ def tracked(tmp_path_factory):
     with Repo(place) as repo:
         watched = {}
         for one in repo.index.stages:
-            watched[one.name] = [dep for dep in one.deps if dep.def_path.startswith(("lib", "notebooks"))]
+            watched[one.name] = [
+                dep for dep in one.deps if dep.def_path.startswith(("lib", "notebooks"))
+            ]
             for dep in watched[one.name]:
                 dep.save()
         yield place, watched
@@ -67,8 +79,15 @@ def stale(watched):
 
 
 # One file of a room each; that every room is a dependency of what reaches it is tested above.
-TOUCHED = ["lib/core/records.py", "lib/training/processes/fsdp2.yaml", "lib/competencies/world.yaml", "lib/studies/rounds.py",
-           "lib/studies/experts/review.html", "lib/report/site.css", "lib/benchmarks/cases.py"]
+TOUCHED = [
+    "lib/core/records.py",
+    "lib/training/processes/fsdp2.yaml",
+    "lib/competencies/world.yaml",
+    "lib/studies/rounds.py",
+    "lib/studies/experts/review.html",
+    "lib/report/site.css",
+    "lib/benchmarks/cases.py",
+]
 
 
 @pytest.mark.parametrize("touched", TOUCHED)
@@ -81,7 +100,11 @@ def test_touching_a_room_runs_what_reaches_it_and_nothing_else(tracked, touched)
         found = {name.split("@")[0] for name in stale(watched)}
     finally:
         path.write_text(before)
-    home = touched if touched == "lib/studies/rounds.py" else "/".join(touched.split("/")[:-1]).removesuffix("/processes")
+    home = (
+        touched
+        if touched == "lib/studies/rounds.py"
+        else "/".join(touched.split("/")[:-1]).removesuffix("/processes")
+    )
     reach = {name for name in NAMES if home in dependencies(f"notebooks/{name}.ipynb")}
     if home in {"lib/report", *dependencies("lib/report/site.py")}:
         reach.add("report")

@@ -32,7 +32,7 @@ def test_what_is_tuned_is_all_sets_the_advertisements_and_the_single_set():
 
 def test_ahead_are_intervals_that_lie_above_those_of_every_rival():
     def item(low, high):
-        return dict.fromkeys(("accuracy", "weighted_f1"), {"low": low, "high": high})
+        return {key: {"low": low, "high": high} for key in ("accuracy", "weighted_f1")}
 
     assert instruction.ahead(item(0.6, 0.7), [item(0.1, 0.2), item(0.4, 0.5)])
     assert not instruction.ahead(item(0.6, 0.7), [item(0.1, 0.2), item(0.5, 0.6)])
@@ -53,6 +53,7 @@ def test_those_who_are_no_model_are_scored_on_the_same_advertisements():
     assert kappa["low"] <= kappa["rate"] <= kappa["high"] and kappa["n"] == 40
     truth = [row["truth"] for row in train]
     assert instruction.labeller_kappa(train, truth)["rate"] == 1
-    parts = {part: [{"text": row["text"], "label": "positive" if i % 4 else "negative"}
-                    for i, row in enumerate(rows)] for part, rows in (("train", train), ("test", test))}
+    labels = ["negative", "positive", "positive", "positive"] * 10
+    parts = {part: [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
+             for part, rows in (("train", train), ("test", test))}
     assert instruction.rules(parts)["majority"]["accuracy"]["rate"] == 0.75

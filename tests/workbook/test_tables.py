@@ -1,5 +1,5 @@
 """Tables: escaped cells, numbers as readers want to see them."""
-from lib.workbook.tables import by_name, cell, cell_html, interval, table_html
+from lib.workbook.tables import by_name, cell, cell_html, ends, interval, table_html
 
 
 def test_values_as_readers_see_them():
@@ -36,3 +36,10 @@ def test_rows_by_name_take_titles_or_make_them():
         {"judge": "truth", "AC1": 1}, {"judge": "chat", "AC1": 4}]
     assert by_name("judge", found, ("by_hand",)) == [
         {"judge": "truth", "by hand": 2}, {"judge": "chat", "by hand": None}]
+
+
+
+def test_a_curve_has_two_ends_or_none():
+    points = [{"step": step, "loss": 1 / step} for step in (1, 2, 4)]
+    assert ends(points, "loss") == {"first": 1.0, "last": 0.25}
+    assert ends([], "loss") is None

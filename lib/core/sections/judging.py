@@ -120,7 +120,8 @@ class Judging(Section):
 def with_usual(judge: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     """A line of the panel with what its kind of judge has beside."""
     kind, server = judge.get("kind"), judge.get("endpoint")
-    common = {name: usual[name] for name in ("screens", "guided", "prompt") if name in usual}
+    common: dict[str, Any] = {name: usual[name] for name in ("screens", "guided", "prompt")
+                              if name in usual}
     if kind == "chat":
         common |= {name: usual[name] for name in ("temperature", "max_tokens") if name in usual}
     if kind == "endpoint" and isinstance(server, dict) and isinstance(usual.get("endpoint"), dict):

@@ -15,6 +15,7 @@ def command(given: Namespace) -> None:
     """Print tables and write the numbers. given: folder, format, key, output, seed."""
     original = given.format == "thesis"
     output = given.output or Path("thesis_study.json" if original else "experts.json")
+    read: Any  # of the original study a list of experts, of ours the answers by reviewer
     if original:
         read, aside = thesis_study.read_study(given.folder)
     elif given.folder.is_dir():

@@ -50,7 +50,8 @@ def draw_items(prompts: list[Prompt], written: dict[str, dict[str, Profile | Non
             else:
                 usable.append(prompt)
         pools[pair] = rng.sample(usable, len(usable))
-    drawn, used = [], Counter()
+    drawn: list[tuple[Prompt, tuple[str, str]]] = []
+    used: Counter[str] = Counter()
     while len(drawn) < count and any(pools.values()):
         for pair in [pair for pair in PAIRS if pools[pair]][:count - len(drawn)]:
             prompt = min(pools[pair], key=lambda row: used[row["id"]])
@@ -78,7 +79,8 @@ def assign(items: list[dict[str, Any]], experts: Experts) -> dict[str, list[Ques
     """
     rng = random.Random(f"reviewers/{experts.seed}")
     reviewers = [f"R{number}" for number in range(1, experts.reviewers + 1)]
-    load, questions = Counter(), {reviewer: [] for reviewer in reviewers}
+    load: Counter[Any] = Counter()
+    questions: dict[str, list[Question]] = {reviewer: [] for reviewer in reviewers}
     for item in items:
         pair = tuple(item["pair"])
         ranked = rng.sample(reviewers, len(reviewers))
@@ -108,7 +110,7 @@ def make_pages(items: list[dict[str, Any]], questions: dict[str, list[Question]]
                          "profiles": {key: value["profile"] for key, value in profiles}}
         known[name] = {"prompt": item["prompt"], "pair": item["pair"],
                        "profiles": {key: value["model"] for key, value in profiles}}
-    key = {"format": FORMAT, "set": fingerprint(content), "pages": {}, "items": known}
+    key: Any = {"format": FORMAT, "set": fingerprint(content), "pages": {}, "items": known}
     pages, template = {}, TEMPLATE.read_text(encoding="utf-8")
     for reviewer, asked in questions.items():
         data = {"format": FORMAT, "set": key["set"], "reviewer": reviewer, "questions": asked,
@@ -128,8 +130,8 @@ def fill(template: str, data: dict[str, Any]) -> str:
     """The page: data as JSON that no parser takes for markup, and a policy for our code alone."""
     policy = ["default-src 'none'"]
     for tag in ("script", "style"):
-        code = re.search(rf"<{tag}>(.*?)</{tag}>", template, re.DOTALL).group(1)
-        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        code: Any = re.search(rf"<{tag}>(.*?)</{tag}>", template, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(code.group(1).encode()).digest()).decode()
         policy.append(f"{tag}-src 'sha256-{digest}'")
     policy.append("form-action 'none'")
     text = json.dumps(data, sort_keys=True)  # ASCII only: U+2028 and surrogates become escapes
@@ -146,7 +148,8 @@ def read_submissions(folder: Path, key: dict[str, Any],
     other pages or not understood. Of two equal ones of a reviewer one is read, a complete one
     replaces the partial one that it continues; of two that contradict each other none is read.
     """
-    found, aside = {}, []
+    found: dict[str, dict[str, list[Any]]] = {}
+    aside = []
     for path in sorted(Path(folder).glob("*")):
         if path.is_file() and path.suffix.lower() in (".json", ".txt"):
             try:
@@ -199,7 +202,8 @@ def check_submission(path: Path, key: dict[str, Any]) -> dict[str, Any]:
                         "to the version that was sent out")
     if page is None or value.get("page") != page["page"]:
         raise DataError("its reviewer and page do not belong together in the key")
-    answers, asked, partial = value.get("answers"), page["questions"], value.get("partial")
+    answers: Any = value.get("answers")
+    asked, partial = page["questions"], value.get("partial")
     sound = isinstance(answers, list) and all(map(_is_answer, answers))
     if not sound or not isinstance(partial, bool):
         raise DataError("its answers do not have the form that the page writes")

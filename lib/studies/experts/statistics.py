@@ -49,7 +49,7 @@ def labels(items: Rows, compare: Callable[[str, Profile, Profile], float | None]
     found = {}
     for item in items:
         one, other = (item["profiles"][name]["profile"] for name in sorted(item["profiles"]))
-        said = compare(item["prompt"], one, other)
+        said: Any = compare(item["prompt"], one, other)
         found[item["item"]] = {1: "a", -1: "b", 0: "tie"}.get(said)
     return found
 
@@ -215,7 +215,7 @@ def per_reviewer(rows: Rows) -> Rows:
         first = [row for row in own if not row["again"]]
         judged = sum(row["winner"] is not None for row in first)
         sides = [row["side"] for row in own if row["side"] in ("left", "right")]
-        same = self_consistency(own)
+        same: Any = self_consistency(own)
         alike = f"{round(same['rate'] * same['n'])} of {same['n']}" if same["n"] else "–"
         table.append({
             "reviewer": own[0]["reviewer"], "judged": judged, "cannot judge": len(first) - judged,

@@ -80,9 +80,9 @@ def read_node(value: Any, profiles: dict[str, Source], depth: int = 0) -> Node:
     """A checked node of the tree, with its children."""
     if depth > DEEPEST:
         raise DataError("nested too deeply")
-    match = value.get("match") if isinstance(value, dict) else None
-    entrants = match.get("profiles") if isinstance(match, dict) else None
-    children = value.get("children") or [] if isinstance(value, dict) else None
+    match: Any = value.get("match") if isinstance(value, dict) else None
+    entrants: Any = match.get("profiles") if isinstance(match, dict) else None
+    children: Any = value.get("children") or [] if isinstance(value, dict) else None
     lists = isinstance(entrants, list) and isinstance(children, list)
     if not lists or len(entrants) not in (1, 2):
         raise DataError("a node of the tournament without a match of one or two profiles")
@@ -149,7 +149,7 @@ def analyse(experts: list[dict[str, Any]], seed: int = 0, draws: int = 2000) -> 
     percent}; "counts" has the numbers behind them, "intervals" their 95 % intervals from a
     bootstrap over experts (None for fewer than two).
     """
-    sections = {"as_published": [], "corrected": [], "direct": []}
+    sections: dict[str, list[Pairs]] = {"as_published": [], "corrected": [], "direct": []}
     for expert in experts:
         profiles, tournament = expert["profiles"], expert["tournament"]
         pairs = preferences(tournament)
@@ -194,7 +194,8 @@ def direct_wins(clusters: list[Pairs], sources: list[Source], seed: int, draws: 
 
     A comparison of two profiles of one model counts for both sides, once won and once lost.
     """
-    tables, counts = {}, {"matches": sum(map(len, clusters))}
+    tables = {}
+    counts: dict[str, Any] = {"matches": sum(map(len, clusters))}
     for table, field in (("by_model", "model"), ("by_method", "method")):
         tables[table] = {name: sides(clusters, name, field) for name in named(field, sources)}
         counts[table] = {name: {"wins": sum(map(sum, cases)), "matches": sum(map(len, cases))}
@@ -215,7 +216,7 @@ def named(field: str, sources: list[Source]) -> list[str]:
 def percentages(tables: dict[str, dict[str, list[list[int]]]], seed: int, draws: int,
                 ) -> dict[str, Any]:
     """Each table's {name: percent}, and all "intervals". tables: 1 or 0 per case, by expert."""
-    found = {"intervals": {}}
+    found: dict[str, Any] = {"intervals": {}}
     for table, by_name in tables.items():
         rates = {name: stats.cluster_bootstrap(cases, percent, seed, draws)
                  for name, cases in by_name.items()}

@@ -12,7 +12,7 @@ from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.competencies import prompts, world
-from lib.core.rows import Abstract, Competency, Profile
+from lib.core.rows import Abstract, Profile
 from lib.core.sections.models import Models
 from lib.core.sections.studies import Decoding
 from lib.metrics import stats
@@ -146,7 +146,8 @@ def broken(test: Test, before: Profile | None, after: Profile | None) -> list[st
     wrong += [f"does not name {name}" for name in expected.get("names", []) if name not in found]
     wrong += [f"names {name}" for name in expected.get("lacks", []) if name in found]
     if "keeps" in expected:
-        had, has = (names(profile) - set(expected["keeps"]) for profile in (before, after))
+        had, has = (names(profile) - set(expected["keeps"])  # type: ignore[arg-type]  # both known
+                    for profile in (before, after))
         if max(len(had - has), len(has - had)) > expected.get("tolerance", 0):
             wrong += [f"lost {name}" for name in sorted(had - has)]
             wrong += [f"gained {name}" for name in sorted(has - had)]
@@ -161,8 +162,9 @@ def broken(test: Test, before: Profile | None, after: Profile | None) -> list[st
 def take(tests: list[Test], name: str, model: Module, tokenizer: Tokenizer, models: Models,
          ) -> list[Test]:
     """The tests as taken by a model, which writes all their profiles greedily."""
-    asked = [{"id": f"{test['id']}/{side}", "messages": prompts.messages(test[side], models.prompt)}
-             for test in tests for side in ("before", "after") if test[side]]
+    asked: list[Any] = [
+        {"id": f"{test['id']}/{side}", "messages": prompts.messages(test[side], models.prompt)}
+        for test in tests for side in ("before", "after") if test[side]]
     greedy = Decoding(temperature=0, top_p=1)
     answers = write_profiles(name, model, tokenizer, asked, models, greedy, 0)
     written, rows = {row["id"]: row["profile"] for row in answers}, []
@@ -175,7 +177,7 @@ def take(tests: list[Test], name: str, model: Module, tokenizer: Tokenizer, mode
 def won_and_lost(taken: dict[str, list[Test]],
                  pairs: list[tuple[str, str]]) -> list[dict[str, str | int]]:
     """Which tests one step met and another did not, for some pairs of steps."""
-    table = []
+    table: list[dict[str, str | int]] = []
     for one, other in pairs:
         both = [(not row["broken"], not new["broken"])
                 for row, new in zip(taken[one], taken[other], strict=True)]
@@ -190,7 +192,8 @@ def outcome(rows: list[Test]) -> dict[str, Any]:
 
     exactly: tests that are met without any tolerance.
     """
-    passed, exactly, kinds = 0, 0, {}
+    passed, exactly = 0, 0
+    kinds: dict[str, list[bool]] = {}
     for row in rows:
         strict = {**row, "expected": {**row["expected"], "tolerance": 0}}
         exactly += not broken(strict, *row["profiles"])
@@ -209,7 +212,7 @@ def names(profile: Profile) -> set[str]:
     return {item["name"].casefold() for item in profile["competencies"]}
 
 
-def fresh(rows: Abstracts, rng: random.Random) -> Competency:
+def fresh(rows: Abstracts, rng: random.Random) -> dict[str, str]:
     """A competency of the author's domain that stands nowhere in the abstracts."""
     words = world.lexicon()[0][rows[0]["domain"]]
     text = " ".join(row["text"] for row in rows)
@@ -225,7 +228,7 @@ def inserted(rows: Abstracts, abstract: int, sentence: str, rng: random.Random) 
     """The abstracts with a sentence put into one of them, never before its first."""
     parts = sentences(rows[abstract])
     parts.insert(rng.randint(1, len(parts)), sentence)
-    changed = {**rows[abstract], "text": " ".join(parts)}
+    changed: Abstract = {**rows[abstract], "text": " ".join(parts)}
     return [*rows[:abstract], changed, *rows[abstract + 1:]]
 
 

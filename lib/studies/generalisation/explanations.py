@@ -20,7 +20,7 @@ from lib.tasks.claims import WORDS, Claim, divide, four_cells, has_cue, largest,
 from lib.training import parallel, sft
 
 ARMS = ("label_only", "told", "with_explanation", "permuted", "random")
-Lesson = tuple[list[Message], str]  # a chat and the answer to learn
+Lesson = tuple[str | list[Message], str]  # a chat and the answer to learn
 Trial = tuple[float, str, int]  # strength, arm, seed
 Asked = list[tuple[Claim, bool]]  # of the test: a claim, and whether the cue is there
 
@@ -121,7 +121,7 @@ def measure(said: dict[Trial, list[bool]], asked: Asked) -> list[dict[str, Any]]
 
 def means_over_seeds(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Rate]]]:
     """{strength as text: {arm: {"accuracy", "drop", "cue_correlation"}}}, means over seeds."""
-    found = {}
+    found: dict[str, dict[str, dict[str, Rate]]] = {}
     for strength in dict.fromkeys(row["strength"] for row in rows):
         arms = found[str(strength)] = {}
         for arm in ARMS:
@@ -138,7 +138,7 @@ def gains(rows: list[dict[str, Any]]) -> dict[str, dict[str, Rate]]:
     """
     drops = {(row["strength"], row["arm"], row["seed"]): row["drop"] for row in rows}
     strengths, seeds = (dict.fromkeys(row[key] for row in rows) for key in ("strength", "seed"))
-    found = {}
+    found: dict[str, dict[str, Rate]] = {}
     for strength in [strength for strength in strengths if strength != 0.5]:
         arms = found[str(strength)] = {}
         for arm in ARMS[1:]:

@@ -40,16 +40,17 @@ def tasks(study: Forgetting, prompts: list[Prompt], answers: list[Lesson],
     """
     question = classification.instruction(f"What is the sentiment of this {SOURCE}?",
                                           LABELS["sentiment"])
-    messages, ads = {}, {}
+    messages: dict[str, list[Any]] = {}
+    ads: dict[str, list[Any]] = {}
     for part in ("train", "test"):
         size = getattr(study, part)
         messages[part] = [{**row, "instruction": question}
                           for row in sentiment_synthetic.rows(SET, part, size, study.seed)]
         ads[part] = [{**row, "label": row["truth"]} for row in job_ads.ads(part, size, study.seed)]
     written = [row for row in prompts if row["split"] == "test"][:study.profiles]
-    texts = [("", row["messages"][-1]["content"]) for row in written]
+    texts: list[Lesson] = [("", row["messages"][-1]["content"]) for row in written]
     if study.language == "profiles":
-        held_out = [row for row in prompts if row["split"] == "held_out"]
+        held_out: list[Any] = [row for row in prompts if row["split"] == "held_out"]
         texts = [(row["messages"], profiles.render(row["truth"])) for row in held_out]
     return {
         "sentiment": {"train": [asked(row) for row in messages["train"]], "test": messages["test"]},
@@ -111,7 +112,7 @@ def trial(settings: Preset, method: str, given: dict[str, dict[str, list[Any]]])
     """
     model, tokenizer = loading.load_role(settings, "base")
     if method != "before":
-        study = settings.generalisation.forgetting
+        study: Any = settings.generalisation.forgetting
         learnt = LEARNT if method == "multi_task" else [study.task]
         rows = [row for task in learnt for row in given[task]["train"]]
         model, _, _ = sft.tune(model, tokenizer, rows, study.methods[method])
@@ -127,4 +128,5 @@ def methods(study: Forgetting) -> list[str]:
 def changes(before: dict[str, Rate], after: dict[str, Rate]) -> dict[str, float | None]:
     """What each task won or lost; None where it was not measured."""
     return {task: None if after[task]["rate"] is None
-            else after[task]["rate"] - before[task]["rate"] for task in TASKS}
+            else after[task]["rate"] - before[task]["rate"]  # type: ignore[operator]  # both known
+            for task in TASKS}

@@ -2,6 +2,7 @@
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 from lib.competencies import profiles, prompts, world
 from lib.core.rows import Message, Preference, Profile, Prompt
@@ -12,12 +13,12 @@ from lib.models import loading
 from lib.studies.generalisation import behaviour_tests
 from lib.training import sft
 
-Lesson = tuple[list[Message], str]  # a chat and the answer to learn
+Lesson = tuple[str | list[Message], str]  # a chat and the answer to learn
 
 
 def best(preferences: list[Preference]) -> list[Lesson]:
     """The best answer known for each training author: the chosen one of the largest margin."""
-    found = {}
+    found: dict[str, Preference] = {}
     for row in [row for row in preferences if row["split"] == "train"]:
         rival = found.setdefault(row["author"], row)
         if row["margin"] > rival["margin"]:
@@ -50,12 +51,13 @@ def explainable(wanted: Gate, rows: list[Prompt], preferences: list[Preference],
     The profile is the true one or, where nobody knows it, the best answer; the names beside it are
     those in the candidates or, for fresh authors, those merely mentioned.
     """
-    candidates, answers = {}, {str(messages): text for messages, text in best(preferences)}
-    for row in preferences:
+    candidates: dict[str, dict[str, None]] = {}
+    answers = {str(messages): text for messages, text in best(preferences)}
+    for pair in preferences:
         for side in ("chosen", "rejected"):
-            written = profiles.parse(row[side][0]["content"])["competencies"]
-            names = dict.fromkeys(item["name"] for item in written)
-            candidates.setdefault(row["id"], {}).update(names)
+            written: Any = profiles.parse(pair[side][0]["content"])
+            names = dict.fromkeys(item["name"] for item in written["competencies"])
+            candidates.setdefault(pair["id"], {}).update(names)
     found = []
     for row in [row for row in rows if row["split"] == "train"]:
         profile = row["truth"] or profiles.parse(answers.get(str(row["messages"])))
@@ -78,8 +80,8 @@ def lessons(wanted: Gate, rows: list[Prompt], preferences: list[Preference], sty
     teach to do without, as in the behaviour tests.
     """
     samples = explainable(wanted, rows, preferences, style)
-    plain = [(messages, profiles.render(profile)) for messages, profile, _ in samples]
-    explained = []
+    plain: list[Lesson] = [(messages, profiles.render(profile)) for messages, profile, _ in samples]
+    explained: list[Lesson] = []
     for number, (messages, profile, rivals) in enumerate(samples):
         system, *rest = messages
         reasons = explain(rest[-1]["content"], profile, rivals) if number % 2 == 0 else ""
@@ -109,11 +111,11 @@ def step(settings: Preset, name: str, adapter: str | Path | None, rows: list[Les
          tuning: Tuning | None, tests: list[behaviour_tests.Test]) -> list[behaviour_tests.Test]:
     """Train the base, or an adapter of it, and let the result take the behaviour tests.
 
-    adapter: its folder. With no rows the model stays as it is.
+    adapter: its folder. With no rows the model stays as it is, and `tuning` may be None.
     """
     model, tokenizer = loading.load_role(settings, "base", adapter, trainable=bool(rows))
     if rows:
         if adapter:  # all that can be trained is the adapter: no second one
-            tuning = tuning.model_copy(update={"method": "full"})
-        model, _, _ = sft.tune(model, tokenizer, rows, tuning)
+            tuning = tuning.model_copy(update={"method": "full"})  # type: ignore[union-attr]
+        model, _, _ = sft.tune(model, tokenizer, rows, tuning)  # type: ignore[arg-type]  # known
     return behaviour_tests.take(tests, name, model, tokenizer, settings.models)

@@ -112,7 +112,7 @@ def test_real_claims_are_as_many_as_the_smallest_cell_allows(monkeypatch, tmp_pa
 
     monkeypatch.setattr(explanations, "study", study)
     settings = small_settings(train=10_000, test=10_000, strengths=[0.5, 0.9])
-    rows = [{**item, "entity": item["id"]} for item in claims.synthetic("real", 200, 5)]
+    rows = [{**item, "group": item["id"]} for item in claims.synthetic("real", 200, 5)]
     found = explanations.on_real_claims(settings, rows, tmp_path)
     assert 0 < found["train"] == seen["wanted"].train < len(seen["pool"])
     assert 0 < found["test"] == seen["wanted"].test < len(seen["test"])
