@@ -79,7 +79,7 @@ def claims_html(rows: list[dict[str, Any]]) -> str:
 
 
 def results_markdown(metrics: dict[str, Any], headlines: bool = False) -> str:
-    """The table of claims in Markdown: all of them for the adapter's card, headlines for README.md."""
+    """The claims in Markdown: all of them for the adapter's card, headlines for README.md."""
     verdicts = {True: "met", False: "**missed**", None: "–"}
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in measured(metrics):
@@ -94,4 +94,5 @@ def results_markdown(metrics: dict[str, Any], headlines: bool = False) -> str:
 def with_results(readme: str, metrics: dict[str, Any]) -> str:
     """The text of README.md with its results replaced by those of the last run."""
     before, _, rest = readme.partition(START)
-    return f"{before}{START}\n{results_markdown(metrics, headlines=True)}\n{END}{rest.partition(END)[2]}"
+    table = results_markdown(metrics, headlines=True)
+    return f"{before}{START}\n{table}\n{END}{rest.partition(END)[2]}"
