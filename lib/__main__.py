@@ -9,13 +9,14 @@ from lib.core.records import DataError
 from lib.core.settings import SettingsError
 from lib.report.extract import FORMS
 
+# Each command imports what it needs when it runs, so that --help answers at once.
 Argument = tuple[tuple[str, ...], dict[str, Any]]
 Given = argparse.Namespace
 COMMANDS: dict[str, tuple[str, tuple[str, ...], Sequence[Argument], Callable[[Given], None]]] = {}
 
 
 def command(sentence: str, *examples: str, takes: Sequence[Argument] = ()) -> Callable:
-    """Make a function a command of its name. Each imports when it runs, so that --help is quick."""
+    """Make a function a command of its name."""
     def register(function: Callable[[Given], None]) -> None:
         COMMANDS[function.__name__] = sentence, examples, takes, function
     return register

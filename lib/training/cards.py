@@ -94,7 +94,7 @@ def weights(name: str) -> str:
     if place.is_dir():
         files = sorted(place.glob("*.safetensors"))
         return ", ".join(f"`{path.name}` sha256 `{file_digest(path)}`" for path in files)
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache  # a second, for hub models alone
     config = try_to_load_from_cache(name, "config.json")
     if not isinstance(config, str):
         return "revision unknown"

@@ -13,7 +13,8 @@ from lib.models.chats import chat_for, encode_chats
 from lib.models.loading import sharded
 from lib.training import arguments
 
-if TYPE_CHECKING:  # TRL takes 15 seconds: it is imported where something is trained
+# What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
+if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel as Model
     from transformers import PreTrainedTokenizerBase as Tokenizer

@@ -25,6 +25,7 @@ from lib.core.sections.preset import Preset
 from lib.core.sections.tuning import Dpo
 from lib.core.settings import ROOT
 
+# What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 

@@ -96,7 +96,7 @@ def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizer
 
 def skeleton(name: str) -> "PreTrainedModel":
     """A model of names and shapes only, as a directory, the table above, or the hub says."""
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM  # seconds, for this alone
     if name in KNOWN and not Path(loading.locate(name)).is_dir():
         kind, *sizes = KNOWN[name]
         config = AutoConfig.for_model(kind, **dict(zip(SHAPE, sizes, strict=True)))

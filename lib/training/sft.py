@@ -14,6 +14,7 @@ from lib.models import lora
 from lib.models.chats import chat_for
 from lib.training import arguments
 
+# What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as Model
     from transformers import PreTrainedTokenizerBase as Tokenizer
