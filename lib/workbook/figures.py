@@ -67,7 +67,8 @@ def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str = "",
         for value in reference.get(panel, ()):
             axis.axhline(value, color=MUTED, linestyle="--", linewidth=1)
         axis.set(xlabel=xlabel, **{f"{letter}scale": "log" for letter in log})
-        axis.set_ylim(limits)
+        if limits:  # set_ylim(None) would end the autoscaling of panels that share the axis
+            axis.set_ylim(limits)
     axes[0].set_ylabel(ylabel)
     _legend(figure, names)
     said = {panel: [_titled(name, _course(points)) for name, points in series.items()]

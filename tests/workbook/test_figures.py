@@ -186,3 +186,10 @@ def test_the_first_colours_are_told_apart_without_one_kind_of_cone(blind):
 
     for one, other in itertools.combinations(map(seen, figures.COLOURS[:3]), 2):
         assert max(abs(a - b) / max(a, b) for a, b in zip(one, other)) > 0.3
+
+
+def test_panels_that_share_an_axis_show_all_points_of_each():
+    lines = {"one": {"a": [(0, 1.0), (1, 0.5)]}, "other": {"a": [(0, 1.0), (1, 0.001)]}}
+    picture = figures.curves(lines, xlabel="step", log="y", shared=True)
+    low, high = picture.figure.axes[0].get_ylim()
+    assert low < 0.001 and high > 1
