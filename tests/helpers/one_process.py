@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from lib.core.settings import load
-from lib.workbook.book import environment
+from lib.workbook.book import HEADLESS, environment
 
 
 def execute(shell, name, parameter=""):
@@ -48,7 +48,7 @@ def execute(shell, name, parameter=""):
 
 
 if __name__ == "__main__":
-    os.environ.update(environment(load()[1]))
+    os.environ.update({**environment(load()[1]), HEADLESS: "1"})
     sys.path.insert(0, os.getcwd())
     one = InteractiveShell.instance(colors="nocolor")
     for argument in sys.argv[1:]:

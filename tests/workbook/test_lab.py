@@ -93,7 +93,7 @@ def server(project):
         yield server
     finally:
         server.process.terminate()
-        server.process.wait(10)
+        server.process.wait(60)  # a busy machine takes its time
 
 
 def executed(model):
