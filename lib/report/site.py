@@ -157,14 +157,12 @@ def question(path: Path) -> str:
 def runtime_html() -> str:
     """The page of run times, from what the runner noted in reports/runtime.json."""
     place = REPORTS / "runtime.json"
-    known = read_json(place) if place.exists() else {"stages": {}, "hardware": {}}
+    known = read_json(place) if place.exists() else {"stages": {}}
     rows = [{"stage": stage, "preset": row["preset"], "minutes": f"{row['seconds'] / 60:.1f}",
-             "peak memory (MB)": row["peak_memory_mb"]}
+             "peak memory (MB)": row["peak_memory_mb"], "machine": row["machine"]}
             for stage, row in sorted(known["stages"].items())]
-    hardware = ", ".join(f"{key}: {value}" for key, value in known["hardware"].items())
     body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
-            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>"
-            f"<p>{html.escape(hardware)}</p>")
+            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>")
     table = scroll(table_html(rows, "Run times by stage."), "run times")
     return page("Run times", body + table, current="runtime.html", links=pages())
 

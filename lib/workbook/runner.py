@@ -64,9 +64,9 @@ def note_runtime(stage: str, preset: str, seconds: float) -> None:
     place = ROOT / "reports" / "runtime.json"
     known = read_json(place) if place.exists() else {"stages": {}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # KiB on Linux
-    known["hardware"] = {"processor": processor(), "cores": os.cpu_count()}
     known["stages"][stage] = {
-        "preset": preset, "seconds": round(seconds, 1), "peak_memory_mb": round(peak)}
+        "preset": preset, "seconds": round(seconds, 1), "peak_memory_mb": round(peak),
+        "machine": f"{processor()}, {os.cpu_count()} cores"}
     write_json(place, known)
 
 
