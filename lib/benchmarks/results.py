@@ -9,7 +9,9 @@ Found = dict[str, Any] | None  # numbers of one part; None where it was never me
 # What each part measures: its rows are measured anew where one of these files is another.
 CODE = {"endpoint": ("lib/benchmarks/endpoint.py", "lib/endpoint/*.py"),
         "dpo": ("lib/benchmarks/dpo.py", "lib/benchmarks/cases.py", "lib/training/tree*.py"),
-        "sampling": ("lib/benchmarks/dpo.py", "lib/benchmarks/cases.py", "lib/models/sampling.py")}
+        "sampling": ("lib/benchmarks/dpo.py", "lib/benchmarks/cases.py",
+                     "lib/benchmarks/sampling.py", "lib/models/noise.py",
+                     "lib/models/shared_prompt.py")}
 WAYS = ("default", "precomputed", "tree")
 
 

@@ -1,7 +1,8 @@
 """Abstracts from what a user has: JSON Lines, CSV, folders of text, PDF or BibTeX files, OpenAlex.
 
-A row is {"id", "author", "title", "text"}; `author` is "" where the source names none. What cannot
-be read is never dropped silently: every reader returns its rows and a list of `Rejected`.
+A row is {"id", "author", "title", "text"}, with "references" and "subjects" where people gave the
+text terms; `author` is "" where the source names none. What cannot be read is never dropped
+silently: every reader returns its rows and a list of `Rejected`.
 """
 import csv
 import io
@@ -27,9 +28,10 @@ def read(path: str | Path,
          columns: dict[str, str] = COLUMNS) -> tuple[list[Abstract], list[Rejected]]:
     """All abstracts in a file, or in a folder and its sub-folders. Returns (rows, rejected).
 
-    columns: which column or key holds "id", "author", "title" and "text". In a folder, files of
-    other kinds are passed over, and a sub-folder's name is the author of the .txt and .pdf files in
-    it. Raises DataError when nothing is left.
+    columns: which column or key holds "id", "author", "title" and "text", and "references" and
+    "subjects": lists, or terms parted by semicolons. In a folder, files of other kinds are passed
+    over, and a sub-folder's name is the author of the .txt and .pdf files in it. Raises DataError
+    when nothing is left.
     """
     path = Path(path)
     rows: list[Any] = []
@@ -63,10 +65,11 @@ def read(path: str | Path,
     return rows, rejected
 
 
-def group(rows: list[Abstract], size: int) -> list[Group]:
+def group(rows: list[Abstract], size: int, label: str = "group") -> list[Group]:
     """Prompts' worth of abstracts: at most `size` of an author, or of neighbours without an author.
 
-    An author with more abstracts than `size` fills several groups.
+    An author with more abstracts than `size` fills several groups. A group of one abstract without
+    an author is known by the abstract's id.
     """
     by_author = defaultdict(list)
     for row in rows:
@@ -76,8 +79,10 @@ def group(rows: list[Abstract], size: int) -> list[Group]:
         for number, start in enumerate(range(0, len(items), size), 1):
             name = author
             if not author or len(items) > size:
-                name = f"{author or 'group'} {number}"
+                name = f"{author or label} {number}"
             part = items[start:start + size]
+            if not author and size == 1:
+                name = part[0]["id"]
             groups.append(Group(id=name, author=author or name, abstracts=part))
     return groups
 
@@ -143,8 +148,20 @@ def _row(record, fallback_id, folder):
     def field(name, default):
         value = record.get(name)
         return default if value in (None, "") else " ".join(str(value).split())
-    return Abstract(id=field("id", fallback_id), author=field("author", folder),
-                    title=field("title", ""), text=text)
+    row = Abstract(id=field("id", fallback_id), author=field("author", folder),
+                   title=field("title", ""), text=text)
+    if references := _terms(record.get("references")):
+        row["references"] = references
+    if subjects := _terms(record.get("subjects")):
+        row["subjects"] = subjects
+    return row
+
+
+def _terms(value):
+    """Terms that people gave a text, each once: from a list, or parted by semicolons."""
+    given = value.split(";") if isinstance(value, str) else value
+    terms = [" ".join(term.split()) for term in given or [] if isinstance(term, str)]
+    return list(dict.fromkeys(filter(None, terms)))
 
 
 def _decode(path):

@@ -1,7 +1,10 @@
 """Prompts: from an author's abstracts to chat messages, by concatenation only."""
 import re
+from collections.abc import Sequence
 
 from lib.core.rows import Abstract, Message, Shown
+
+Texts = Sequence[Abstract] | Sequence[Shown]
 
 BRIEF = "Write the competency profile of this author."
 FULL = """\
@@ -36,7 +39,7 @@ def neutralise(text: str) -> str:
     return CONTROL.sub(lambda match: match.group(0) + " ", text)
 
 
-def as_shown(abstracts: list[Abstract]) -> list[Shown]:
+def as_shown(abstracts: Texts) -> list[Shown]:
     """Title and text of each abstract as a prompt shows them; changes nothing twice."""
     return [{"title": neutralise(row.get("title") or ""), "text": neutralise(row["text"])}
             for row in abstracts]
@@ -48,13 +51,22 @@ def document(shown: list[Shown]) -> str:
                        for number, row in enumerate(shown, 1))
 
 
-def messages(abstracts: list[Abstract], style: str = "full") -> list[Message]:
+def messages(abstracts: Texts, style: str = "full",
+             examples: Sequence[tuple[Texts, str]] = ()) -> list[Message]:
     """The chat that asks for one profile.
 
     abstracts: the rows of one author. style: "full" states role and format (for models from a hub),
-    "brief" is one sentence (for embedded models, which learned the format in training).
+    "brief" is one sentence (for embedded models, which learned the format in training). examples:
+    (abstracts, answer) of others, shown before as turns of the chat.
     """
+    chat = [Message(role="system", content=SYSTEM[style])]
+    for rows, answer in examples:
+        chat += [Message(role="user", content=question(rows, style)),
+                 Message(role="assistant", content=neutralise(answer))]
+    return [*chat, Message(role="user", content=question(abstracts, style))]
+
+
+def question(abstracts: Texts, style: str) -> str:
+    """The user's turn: the abstracts, and in the full style a reminder of the format."""
     content = document(as_shown(abstracts))
-    if style == "full":
-        content += f"\n\n{REMINDER}"
-    return [Message(role="system", content=SYSTEM[style]), Message(role="user", content=content)]
+    return f"{content}\n\n{REMINDER}" if style == "full" else content

@@ -24,11 +24,16 @@ class Profile(TypedDict):
 
 
 class Abstract(TypedDict):
-    """One abstract; the truth is known for synthetic authors only."""
+    """One abstract; the truth is known for synthetic authors only.
+
+    references, subjects: terms that people gave the text, free ones and those of a thesaurus.
+    """
     id: str
     author: str
     title: str
     text: str
+    references: NotRequired[list[str]]
+    subjects: NotRequired[list[str]]
     domain: NotRequired[str]
     truth: NotRequired[dict[str, Any]]
 
@@ -40,6 +45,7 @@ class Group(TypedDict):
     split: NotRequired[str]
     domain: NotRequired[str | None]
     truth: NotRequired[Profile | None]
+    references: NotRequired[list[str]]
     abstracts: list[Abstract]
 
 
@@ -56,6 +62,7 @@ class Prompt(TypedDict):
     split: str
     domain: str | None
     truth: Profile | None
+    references: NotRequired[list[str]]
     abstracts: list[Shown]
     messages: list[Message]
 
@@ -68,10 +75,15 @@ class Rejected(TypedDict):
 
 
 class Completion(TypedDict):
-    """What a model wrote; `finished` is False where the length limit cut it off."""
+    """What a model wrote; `finished` is False where the length limit cut it off.
+
+    ids, logps: of each token, where asked for; the log-probability is that without temperature.
+    """
     text: str
     tokens: int
     finished: bool
+    ids: NotRequired[list[int]]
+    logps: NotRequired[list[float]]
 
 
 class Candidates(TypedDict):

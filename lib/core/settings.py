@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # every name there.
 INHERITED = (
     ("pretraining.roles.base", "pretraining.roles.*"),
+    ("sft", "warm_start.tuning"),
     ("sft", "rounds.sft"),
     ("sft", "instruction.tuning"),
     ("sft", "generalisation.gate.sft"),

@@ -27,6 +27,8 @@ class Chat:
     writer: another one, of the same model, whose own profile of each prompt guides the judge.
     """
 
+    family = "language model"
+
     def __init__(self, name: str, backend: Any, style: str, prompts: Iterable[Prompt] = (),
                  writer: Any = None):
         self.name, self.backend, self.style, self.writer = name, backend, style, writer

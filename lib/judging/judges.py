@@ -1,5 +1,6 @@
 """Judges that score single profiles and let the better score win; `chat` has those that talk."""
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -19,20 +20,33 @@ if TYPE_CHECKING:
 
 VALUE: dict[str | None, Any] = {"left": 1, "right": -1, "tie": 0, None: None}
 WINNER: dict[int | None, Any] = {value: name for name, value in VALUE.items()}
+Pair = tuple[str, Profile | None, Profile | None]  # prompt id, and two profiles
+Profiles = Mapping[str, Sequence[Profile | None]]  # of the candidates, by prompt id
+WORST = -math.inf  # the score of an unreadable profile where scores have no least value
 
 
 class Scoring:
-    """A judge that scores single profiles; scores nearer than `tie_margin` are a tie."""
+    """A judge that scores single profiles; scores nearer than `tie_margin` are a tie.
 
+    family: "language model", "sentence encoder", "lexical", "humans" or "truth". A judge of one
+    family measures what one of another has labelled.
+    """
+
+    name: str
+    family: str
     tie_margin = 0.0
+
+    def prepare(self, items: Iterable[tuple[str, Profile | None]]) -> None:
+        """Told the (prompt id, profile) of all scores to come, for those who work in batches."""
 
     def score(self, prompt_id: str, profile: Profile | None) -> float | None:
         """Larger for better; None when the judge cannot tell. profile: None where unreadable."""
         raise NotImplementedError
 
     def votes(self, comparisons: list[Comparison]) -> list[Vote]:
-        results = [compare(self, c["id"], parse(c["left"]), parse(c["right"]), self.tie_margin)
-                   for c in comparisons]
+        pairs = [(c["id"], parse(c["left"]), parse(c["right"])) for c in comparisons]
+        self.prepare(both_sides(pairs))
+        results = [compare(self, *pair, self.tie_margin) for pair in pairs]
         return [self._vote(result) for result in results]
 
     def _vote(self, result):
@@ -44,7 +58,8 @@ class Scoring:
 class Truth(Scoring):
     """Compares with the recorded truth; for prompts without one its scores are None."""
 
-    name = "truth"
+    name, family = "truth", "truth"
+    measures = "similarity to the truth"
 
     def __init__(self, prompts: Iterable[Prompt]):
         self.references = {row["id"]: row["truth"] for row in prompts if row.get("truth")}
@@ -56,6 +71,8 @@ class Truth(Scoring):
 
 class ReferenceGuided(Truth):
     """A model that writes its own profile of each prompt, greedily, and compares with that."""
+
+    family = "language model"
 
     def __init__(self, name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase",
                  prompts: list[Prompt], batch_size: int, max_new_tokens: int,
@@ -75,6 +92,8 @@ class Likelihood(Scoring):
 
     A weak judge, kept to show how weak: it prefers what is common to what is supported.
     """
+
+    family = "language model"
 
     def __init__(self, name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase",
                  prompts: list[Prompt], batch_size: int, tie_margin: float = 0.0):
@@ -118,17 +137,27 @@ def compare(judge: Scoring, prompt_id: str, left: Profile | None, right: Profile
     one, other = judge.score(prompt_id, left), judge.score(prompt_id, right)
     if one is None or other is None:
         return None
-    return 0 if abs(one - other) <= tie_margin else (1 if one > other else -1)
+    if one == other or abs(one - other) <= tie_margin:  # the difference of two infinities is none
+        return 0
+    return 1 if one > other else -1
 
 
-def agreement(truth: Scoring, pairs: list[tuple[str, Profile | None, Profile | None]]) -> Rate:
-    """How often the truth agrees with pairs (prompt id, preferred profile, other profile).
+def both_sides(pairs: Iterable[Pair]) -> list[tuple[str, Profile | None]]:
+    """The (prompt id, profile) of both profiles of each pair."""
+    return [(key, profile) for key, left, right in pairs for profile in (left, right)]
 
-    Pairs that it holds for equal, or cannot judge, do not count: "n" is below len(pairs) by them.
+
+def agreement(judge: Scoring, pairs: list[Pair], ties: float | None = None) -> Rate:
+    """How often a judge agrees with pairs (prompt id, preferred profile, other profile).
+
+    ties: what a pair counts that it holds for equal; None leaves such pairs out, as those that it
+    cannot judge: "n" is below len(pairs) by them. The interval respects who shares a prompt.
     """
-    results = [(key, compare(truth, key, better, worse)) for key, better, worse in pairs]
-    decided = [(key, result == 1) for key, result in results if result]
-    return stats.mean([agrees for _, agrees in decided], [key for key, _ in decided])
+    judge.prepare(both_sides(pairs))
+    value: dict[int | None, float | None] = {1: 1.0, -1: 0.0, 0: ties, None: None}
+    results = [(key, value[compare(judge, key, better, worse)]) for key, better, worse in pairs]
+    decided = [(key, result) for key, result in results if result is not None]
+    return stats.mean([result for _, result in decided], [key for key, _ in decided])
 
 
 def contest(judge: Scoring, ours: list[Written], theirs: list[Written],
@@ -136,9 +165,11 @@ def contest(judge: Scoring, ours: list[Written], theirs: list[Written],
     """Compare two models' profiles prompt by prompt, in both orders.
 
     Returns rows {"id", "outcome": for `ours` 1, 0.5 or 0, the mean of both orders, or None when the
-    judge cannot tell, "consistent": whether the orders agreed}. An unreadable profile scores 0.
+    judge cannot tell, "consistent": whether the orders agreed}. An unreadable profile
+    is the worst.
     """
     rows = []
+    judge.prepare([(row["id"], row["profile"]) for row in (*ours, *theirs)])
     for one, other in zip(ours, theirs, strict=True):
         first: Any = compare(judge, one["id"], one["profile"], other["profile"], tie_margin)
         second: Any = compare(judge, one["id"], other["profile"], one["profile"], tie_margin)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from lib.core.rows import Profile
-from lib.metrics.words import word_f1, words_of
+from lib.competencies.profiles import MAXIMUM, MINIMUM
+from lib.core.rows import Profile, Written
+from lib.metrics.words import stem, word_f1, words_of
 
 Scores = dict[str, float]  # "precision", "recall", "f1"
 
@@ -62,11 +63,8 @@ def similarity(profile: Profile | None, reference: Profile) -> float:
 def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
     """`precision_recall_f1` of names whose words are stemmed: `designs models`, `designing models`.
 
-    Porter 1980, in NLTK's version, which leaves words outside ASCII's alphabet nearly as they are.
+    A hyphen joins words here; against terms that people gave, see `lib.metrics.keyphrases`.
     """
-    from nltk.stem.porter import PorterStemmer  # two seconds, for this alone
-    stem = PorterStemmer().stem
-
     def stemmed(names):
         stems = [" ".join(map(stem, words_of(name))) for name in names_in(names)]
         return {"competencies": [{"name": name} for name in stems]}
@@ -76,13 +74,18 @@ def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
 
 def soft_f1(profile: Profile | None, truth: Profile,
             embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> Scores:
-    """Of competency names by the cosine of their embeddings, each to its nearest in the other list.
+    """`soft_scores` of competency names. A profile without names, or None, scores 0."""
+    return soft_scores(names_in(profile), names_in(truth), embed)
 
-    embed: from a list of names to (names, dimensions) vectors. Precision is the mean over the
-    profile's names, recall over the true ones; a cosine below 0 earns nothing. Zhang et al. 2020
-    (BERTScore), section 3, with names for tokens. A profile without names, or None, scores 0.
+
+def soft_scores(found: list[str], expected: list[str],
+                embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> Scores:
+    """Of names by the cosine of their embeddings, each to its nearest in the other list.
+
+    embed: from a list of names to (names, dimensions) vectors. Precision is the mean over the names
+    found, recall over those expected; a cosine below 0 earns nothing, nor does an empty list. Zhang
+    et al. 2020 (BERTScore), section 3, with names for tokens.
     """
-    found, expected = names_in(profile), names_in(truth)
     if not found or not expected:
         return _scores(0.0, 0.0)
     vectors = np.asarray(embed(found + expected), dtype=float)
@@ -90,6 +93,11 @@ def soft_f1(profile: Profile | None, truth: Profile,
     vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     cosines = np.clip(vectors[:len(found)] @ vectors[len(found):].T, 0, 1)
     return _scores(float(cosines.max(1).mean()), float(cosines.max(0).mean()))
+
+
+def compliant(written: Written) -> bool:
+    """Whether a profile is finished, readable, and of 3 to 8 competencies."""
+    return written["finished"] and MINIMUM <= len(names_in(written["profile"])) <= MAXIMUM
 
 
 def names_in(profile: Profile | None) -> list[str]:

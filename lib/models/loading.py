@@ -8,10 +8,12 @@ import transformers  # what it offers is imported at its first use
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from lib.core.records import DataError
+from lib.core.records import DataError, file_digest, read_json
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT
 from lib.models import quantisation as quantising
+
+MADE = ("data/models/smollm2", "data/models/minilm")  # by lib/models/packaged.py
 
 
 def locate(name: str | Path) -> str:
@@ -19,8 +21,21 @@ def locate(name: str | Path) -> str:
     return next((str(place) for place in (ROOT / name, Path(name)) if place.is_dir()), str(name))
 
 
+def base_of(name: str | Path) -> str | None:
+    """The model that an adapter's directory was trained on; None for a model of its own."""
+    config = Path(locate(name)) / "adapter_config.json"
+    return read_json(config)["base_model_name_or_path"] if config.is_file() else None
+
+
+def fingerprint(name: str | Path) -> str:
+    """What tells a model's weights from others: its name, and where it is an adapter their hash."""
+    weights = Path(locate(name)) / "adapter_model.safetensors"
+    return file_digest(weights) if weights.is_file() else str(name)
+
+
 def load_tokenizer(name: str | Path) -> Tokenizer:
     """A chat model's tokenizer, padding on the left. Raises DataError without a chat template."""
+    name = base_of(name) or name
     tokenizer = pretrained(transformers.AutoTokenizer, name, padding_side="left")
     if tokenizer.chat_template is None:
         raise DataError(f"{name}: no chat template; choose an instruction-tuned model.")
@@ -33,10 +48,15 @@ def load(name: str | Path, dtype: str = "float32", device: str = "auto", quantis
          adapter: str | Path | None = None, trainable: bool = False) -> tuple[Module, Tokenizer]:
     """A causal language model in evaluation mode, and its tokenizer.
 
-    name, adapter: a directory or a hub name. quantisation: "none", "8bit" or "4bit"; of a mixture
-    of experts, 4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not
+    name, adapter: a directory or a hub name. Where `name` is an adapter's directory, the model is
+    its base with the adapter merged. quantisation: "none", "8bit" or "4bit"; of a mixture of
+    experts, 4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not
     quantised, and in which everything is computed.
     """
+    if base := base_of(name):
+        model = merge(load(base, dtype, device, quantisation, name)[0])
+        model = with_adapter(model, adapter, trainable) if adapter else model
+        return model.eval(), load_tokenizer(name)
     where, numbers = pick_device(device), getattr(torch, dtype)
     options = quantising.options(quantisation, numbers) | _placing(where, quantisation)
     model = pretrained(transformers.AutoModelForCausalLM, name, dtype=numbers,
@@ -102,5 +122,7 @@ def pretrained(kind: Any, name: str | Path, **options: Any) -> Any:
         return kind.from_pretrained(locate(name), trust_remote_code=False, **options)
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"cannot load the model {name!r} ({reason}); give an existing directory, "
-                        "or a hub name with runtime.offline: false.") from None
+        hint = "give an existing directory, or a hub name with runtime.offline: false"
+        if str(name) in MADE:
+            hint = "run `make models`, which makes it"
+        raise DataError(f"cannot load the model {name!r} ({reason}); {hint}.") from None

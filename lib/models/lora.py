@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import Linear, Module
 
 from lib.core.records import DataError, read_json, write_json
@@ -80,12 +81,21 @@ def keep_in_float32(model: Module) -> None:
             parameter.data = parameter.data.float()
 
 
-def save_adapter(model: Module, directory: str | Path, base: str, card: str) -> None:
-    """Write adapter and card; files of equal training are equal. base: as the settings name it."""
+def save_adapter(model: Module, directory: str | Path, base: str, card: str,
+                 stored: str = "float32") -> None:
+    """Write adapter and card; files of equal training are equal. base: as the settings name it.
+
+    stored: the dtype in the file.
+    """
     directory = Path(directory)
     model.peft_config["default"].base_model_name_or_path = base
     # Only this adapter: a later round has its reference beside it.
     model.save_pretrained(directory, save_embedding_layers=False, selected_adapters=["default"])
+    weights = directory / "adapter_model.safetensors"
+    if stored != "float32":
+        numbers = getattr(torch, stored)
+        kept = {name: tensor.to(numbers) for name, tensor in load_file(weights).items()}
+        save_file(kept, weights, metadata={"format": "pt"})
     config = read_json(directory / "adapter_config.json")
     config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
     write_json(directory / "adapter_config.json", config)

@@ -7,10 +7,20 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from lib.models.chats import left_padded
 
 
-@torch.no_grad()
 def log_likelihood(model: Module, prompts: list[list[int]], answers: list[list[int]],
                    ) -> list[float]:
     """Log-probability of each answer after its prompt, summed over the answer's tokens.
+
+    prompts, answers: token id lists.
+    """
+    return [float(torch.tensor(logps, dtype=torch.float64).sum())
+            for logps in token_logps(model, prompts, answers)]
+
+
+@torch.no_grad()
+def token_logps(model: Module, prompts: list[list[int]], answers: list[list[int]],
+                ) -> list[list[float]]:
+    """Log-probability of each token of each answer after its prompt, in one pass.
 
     prompts, answers: token id lists. Padded on the left, rows need logits at the end only.
     """
@@ -19,9 +29,9 @@ def log_likelihood(model: Module, prompts: list[list[int]], answers: list[list[i
     longest = max(map(len, answers))
     logits = model(input_ids=ids, attention_mask=mask, position_ids=positions,
                    logits_to_keep=longest + 1).logits[:, :-1]
-    logps = logits.float().log_softmax(-1).gather(-1, ids[:, -longest:, None]).squeeze(-1)
-    return [float(row[longest - len(answer):].double().sum())
-            for row, answer in zip(logps, answers)]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logps = logits.log_softmax(-1).gather(-1, ids[:, ids.shape[1] - longest:, None]).squeeze(-1)
+    return [row[longest - len(answer):].tolist() for row, answer in zip(logps, answers)]
 
 
 @torch.no_grad()

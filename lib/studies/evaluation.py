@@ -5,13 +5,13 @@ from typing import Any
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from lib.competencies.profiles import MAXIMUM, MINIMUM, conforms, parse
+from lib.competencies.profiles import conforms, parse
 from lib.core.records import Journal
 from lib.core.rows import Profile, Prompt, Written
 from lib.core.sections.models import Models
 from lib.core.sections.studies import Decoding
 from lib.metrics import stats
-from lib.metrics.competencies import precision_recall_f1, similarity
+from lib.metrics.competencies import compliant, names_in, precision_recall_f1, similarity
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
@@ -34,8 +34,7 @@ def measure(prompts: list[Prompt], written: list[Written]) -> list[dict[str, Any
     """Each profile's quality as numbers; those that need the truth are None where it is unknown.
 
     Returns rows {"id", "precision", "recall", "f1", "similarity", "compliant", "strict",
-    "competencies", "tokens"}. compliant: readable, finished, of 3 to 8 competencies. strict: also
-    exactly in the grammar.
+    "competencies", "tokens"}. strict: compliant and exactly in the grammar.
     """
     rows = []
     for prompt, row in zip(prompts, written, strict=True):
@@ -44,9 +43,8 @@ def measure(prompts: list[Prompt], written: list[Written]) -> list[dict[str, Any
         if truth:
             scores |= precision_recall_f1(profile, truth)
             scores["similarity"] = similarity(profile, truth)
-        count = len(profile["competencies"]) if profile else 0
-        rows.append({"id": row["id"], **scores, "competencies": count, "tokens": row["tokens"],
-                     "compliant": row["finished"] and MINIMUM <= count <= MAXIMUM,
+        rows.append({"id": row["id"], **scores, "competencies": len(names_in(profile)),
+                     "tokens": row["tokens"], "compliant": compliant(row),
                      "strict": row["finished"] and conforms(row["text"])})
     return rows
 

@@ -9,34 +9,40 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from lib.competencies import abstracts, prompts, world
 from lib.competencies.profiles import parse
 from lib.core.records import DataError, Journal, file_digest
-from lib.core.rows import Candidates, Completion, Group, Prompt, Rejected
+from lib.core.rows import Candidates, Completion, Group, Message, Prompt, Rejected
 from lib.core.sections import data as sections
 from lib.core.sections.models import Models
 from lib.core.settings import ROOT
-from lib.judging.judges import Truth
+from lib.judging.judges import Scoring
 from lib.metrics.overlap import contaminated, distinct_completions, near_duplicates
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
-SPLITS = ("train", "validation", "test", "held_out")
+SPLITS = ("warm_start", "train", "validation", "test", "held_out")
 
 
 def collect(data: sections.Data) -> tuple[list[Group], list[Rejected]]:
     """Abstracts as groups, one prompt's worth each, no author in two splits; and what is unread."""
     if data.source == "synthetic":
         return synthetic_groups(data), []
-    if data.source == "files":
-        rows, rejected = abstracts.read(ROOT / data.path, data.columns.model_dump())
-    else:
+    if data.source == "openalex":
         rows, rejected = abstracts.from_openalex(**data.openalex.model_dump())
-    return split_by_author(abstracts.group(rows, data.group_size), data), rejected
+        return split_by_author(abstracts.group(rows, data.group_size), data), rejected
+    columns = data.columns.model_dump()
+    rows, rejected = abstracts.read(ROOT / data.path, columns)
+    groups = abstracts.group(rows, data.group_size)
+    if not data.test_path:
+        return split_by_author(groups, data), rejected
+    rows, also_rejected = abstracts.read(ROOT / data.test_path, columns)
+    test = abstracts.group(rows, data.group_size, "test group")
+    return split_beside_test(groups, test, data), rejected + also_rejected
 
 
 def synthetic_groups(data: sections.Data) -> list[Group]:
     """Authors of the synthetic world; `held_out` ones work in domains that no other split has."""
     seen, (_, held_out) = world.seen_domains(), world.lexicon()
     groups: list[Group] = []
-    for split in SPLITS:
+    for split in ("train", "validation", "test", "held_out"):
         domains = list(held_out) if split == "held_out" else seen
         for name in [f"{split}-{index}" for index in range(getattr(data.authors, split))]:
             rows = world.author(name, data.seed, domains)
@@ -57,16 +63,48 @@ def split_by_author(groups: list[Group], data: sections.Data) -> list[Group]:
     validation, test = (max(1, round(n * part / total)) for part in (share.validation, share.test))
     split = dict.fromkeys(authors, "train") | dict.fromkeys(authors[:test], "test")
     split |= dict.fromkeys(authors[test:test + validation], "validation")
+    return [assigned(group, split[group["author"]]) for group in groups]
+
+
+def split_beside_test(groups: list[Group], test: list[Group], data: sections.Data) -> list[Group]:
+    """As many authors as data.authors says for each split; those of the test have their own file.
+
+    Raises DataError where there are fewer.
+    """
+    splits = ("warm_start", "train", "validation")
+    wanted = {split: getattr(data.authors, split) for split in splits}
+    tested = {group["author"] for group in test}
+    authors = sorted({group["author"] for group in groups} - tested)
+    for place, n, needed in ((data.path, len(authors), sum(wanted.values())),
+                             (data.test_path, len(tested), data.authors.test)):
+        if n < needed:
+            raise DataError(f"{place}: {n} authors or groups of abstracts, where data.authors asks "
+                            f"for {needed}; bring more, or ask for fewer.")
+    random.Random(data.seed).shuffle(authors)
+    names = [split for split, count in wanted.items() for _ in range(count)]
+    split = dict(zip(authors, names))
+    kept = set(sorted(tested)[:data.authors.test])
+    return [*(assigned(group, split[group["author"]]) for group in groups
+              if group["author"] in split),
+            *(assigned(group, "test") for group in test if group["author"] in kept)]
+
+
+def assigned(group: Group, split: str) -> Group:
+    """A group of real abstracts in its split, with the terms that people gave its texts."""
     unknown: Any = {"domain": None, "truth": None}
-    return [{**group, "split": split[group["author"]], **unknown} for group in groups]
+    given = [row.get("references", []) for row in group["abstracts"]]
+    terms = list(dict.fromkeys(term for terms in given for term in terms))
+    known: Any = {"references": terms} if terms else {}
+    return {**group, "split": split, **unknown, **known}
 
 
 def clean(groups: list[Group], data: sections.Data) -> tuple[list[Group], list[dict[str, str]]]:
-    """Drop groups that repeat another, and training groups that share text with the test.
+    """Drop groups that repeat another, and others' that share text with the test.
 
     Returns (kept, dropped: {"id", "reason"}). Of two that repeat each other that in the test stays.
     """
-    rank = {split: i for i, split in enumerate(("test", "held_out", "validation", "train"))}
+    rank = {split: i for i, split in enumerate(("test", "held_out", "validation", "train",
+                                                "warm_start"))}
     order = sorted(groups, key=lambda group: rank[group["split"]])
     repeats = near_duplicates([" ".join(texts(group)) for group in order], data.near_duplicate)
     dropped = [{"id": order[i]["id"], "reason": f"near-duplicate of {order[j]['id']}"}
@@ -80,9 +118,10 @@ def clean(groups: list[Group], data: sections.Data) -> tuple[list[Group], list[d
 
 
 def leaking(groups: list[Group], length: int) -> set[str]:
-    """Ids of training and validation groups with a run of `length` words that the test has, too."""
-    train = [group for group in groups if group["split"] in ("train", "validation")]
-    test = [texts(group) for group in groups if group["split"] in ("test", "held_out")]
+    """Ids of groups with a run of `length` words that the test has, too."""
+    tested = ("test", "held_out")
+    train = [group for group in groups if group["split"] not in tested]
+    test = [texts(group) for group in groups if group["split"] in tested]
     return {train[i]["id"] for i in contaminated([texts(group) for group in train], test, length)}
 
 
@@ -109,9 +148,19 @@ def build_prompts(groups: list[Group], tokenizer: Tokenizer,
             messages = prompts.messages(items, models.prompt)
         if items is not group["abstracts"]:
             shortened.append(group["id"])
-        known = {key: group[key] for key in ("id", "author", "split", "domain", "truth")}
+        known = {key: group[key]  # references: where given
+                 for key in ("id", "author", "split", "domain", "truth", "references")
+                 if key in group}
         rows.append({**known, "abstracts": prompts.as_shown(items), "messages": messages})
     return rows, shortened
+
+
+def printable(prompt: Prompt, shown: bool) -> list[Message]:
+    """A prompt's chat for a page; a text that may not be passed on is replaced by its id."""
+    text = prompts.document(prompts.as_shown(prompt["abstracts"]))
+    instead = text if shown else f"(the abstract {prompt['id']})"
+    return [Message(role=turn["role"], content=turn["content"].replace(text, instead))
+            for turn in prompt["messages"]]
 
 
 def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],
@@ -149,10 +198,12 @@ def candidate_row(prompt: Prompt, completions: list[Completion], model: str,
 
 
 def sizes(rows: list[Group] | list[Prompt]) -> list[dict[str, str | int]]:
-    """How many authors, prompts and abstracts each split has, as rows of a table."""
+    """How many authors, prompts and abstracts each split has, where it has any."""
     table: list[dict[str, str | int]] = []
     for split in SPLITS:
         part = [row for row in rows if row["split"] == split]
+        if not part:
+            continue
         table.append({"split": split, "authors": len({row["author"] for row in part}),
                       "prompts": len(part),
                       "abstracts": sum(len(row["abstracts"]) for row in part)})
@@ -165,9 +216,9 @@ def sound(candidates: list[Candidates]) -> dict[str, list[str]]:
                         if state == "ok"] for row in candidates}
 
 
-def closeness(truth: Truth, candidates: list[Candidates]) -> list[float]:
-    """How close each sound candidate comes to the truth, 0 to 1, where the truth is known."""
-    scores = [truth.score(row["id"], profile) for row in candidates
+def closeness(standard: Scoring, candidates: list[Candidates]) -> list[float]:
+    """How close each sound candidate comes to a standard, 0 to 1, where it can tell."""
+    scores = [standard.score(row["id"], profile) for row in candidates
               for profile, state in zip(row["profiles"], row["status"], strict=True)
               if state == "ok"]
     return [score for score in scores if score is not None]

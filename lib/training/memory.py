@@ -2,7 +2,7 @@
 
 The sums follow what the code keeps: weights as lib.models.parts stores them, AdamW on the adapter
 in float32, activations as counted per token and layer, keys and values as tree_attention and
-lib.models.sampling copy them. tests/training/test_memory.py holds them against measured peaks.
+lib.models.shared_prompt hold them. tests/training/test_memory.py holds them against measured peaks.
 Prompts and answers are taken at their longest; allocators add some percent.
 """
 import os
@@ -20,6 +20,7 @@ from lib.core.sections.tuning import Dpo
 from lib.core.settings import load
 from lib.models import chats, loading, lora
 from lib.models.parts import count_parameters, expert_weights, planned_storage
+from lib.models.shared_prompt import can_share
 from lib.training import launch
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizer
 
 def skeleton(name: str) -> "PreTrainedModel":
     """A model of names and shapes only, as a directory, the table above, or the hub says."""
+    name = loading.base_of(name) or name  # merged, an adapter changes no shape
     from transformers import AutoConfig, AutoModelForCausalLM  # seconds, for this alone
     if name in KNOWN and not Path(loading.locate(name)).is_dir():
         kind, *sizes = KNOWN[name]
@@ -169,11 +171,13 @@ def sampling(settings: Preset, work: Work, sizes: Sizes) -> Bytes:
     """Bytes of drawing K answers to models.batch_size prompts."""
     batch, width, layers = settings.models.batch_size, sizes.width, sizes.layers
     rows, length = batch * settings.candidates.k, work.prompt + settings.models.max_new_tokens
-    activations = batch * work.prompt * (6 * sizes.hidden + 3 * sizes.inner) * width
-    cached = (rows * (1 + 1 / layers) + batch) * length * 2 * sizes.keys * layers * width
+    activations = batch * work.prompt * (8 * sizes.hidden + 3 * sizes.inner) * width
+    token = 2 * sizes.keys * layers * width  # where `generate` writes, prompts are copied, too
+    kept = settings.models.max_new_tokens if can_share(sizes.model, length) else length
     return {"weights": sizes.weights, "one layer at work": activations,
-            "restored experts": sizes.restored, "keys and values": cached,
-            "logits": rows * sizes.vocabulary * 16, "libraries": LIBRARIES}
+            "restored experts": sizes.restored, "keys and values": batch * work.prompt * token,
+            "keys and values of answers": rows * kept * token,
+            "logits": rows * sizes.vocabulary * 20, "libraries": LIBRARIES}
 
 
 def time(settings: Preset, work: Work, sizes: Sizes) -> dict[str, float]:
@@ -212,10 +216,8 @@ def per_step(dpo: Dpo, work: Work, vocabulary: int) -> tuple[int, int, int]:
 
 
 def peak(parts: Bytes) -> float:
-    """Bytes of the worst moment: layers are computed again when the logits are gone, and prompts
-    are read before answers grow.
-    """
-    later = "keys and values" if "keys and values" in parts else "logits"
+    """Bytes of the worst moment: layers are computed again without logits, answers grow later."""
+    later = "keys and values of answers" if "keys and values" in parts else "logits"
     return sum(parts.values()) - min(parts["one layer at work"], parts[later])
 
 
@@ -251,10 +253,7 @@ def available(settings: Preset) -> float:
 
 def check(sizes: dict[str, Bytes], settings: Preset, use: str = "training",
           free: float | None = None) -> None:
-    """Raise DataError, which names what to change, where an estimate exceeds the memory.
-
-    free: bytes; by default what is available.
-    """
+    """Raise DataError, which names what to change, where an estimate exceeds the free bytes."""
     need, free = peak(sizes[use]), available(settings) if free is None else free
     if need > free:
         raise DataError(f"{use} with {settings.models.base} takes about {need / GIB:.1f} GiB in "

@@ -11,13 +11,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from lib.core.records import DataError
+from lib.models.shared_prompt import FAMILIES
 from lib.training.tree import Pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as Model
 
-# Other families may cap scores or scale logits, which `score` would not know.
-FAMILIES = ("llama", "mistral", "mixtral", "qwen2")
 SCORED_AT_ONCE = 2048  # tokens whose logits are in memory at the same time when checkpointing
 
 

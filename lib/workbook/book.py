@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lib.core.records import DataError, digest, write_json
+from lib.core.records import DataError, Journal, digest, write_json
 from lib.core.rows import Message
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, SettingsError, flatten, load
@@ -56,8 +56,9 @@ class Workbook:
         os.environ.update(environment(self.settings))
         import torch  # after the environment is set, which it reads
         torch.set_num_threads(self.settings.runtime.threads)
-        self.data = self.results = ROOT / "data"
-        self.reports = ROOT / "reports"
+        folder = self.settings.runtime.folder
+        self.data = self.results = ROOT / "data" / folder
+        self.reports, self.metrics = ROOT / "reports" / folder, METRICS / folder
         self.figures = self.reports / "figures" / name
         if self.exploring:
             self.results = self.data / ".work" / "explore" / name
@@ -75,6 +76,16 @@ class Workbook:
         place = self.results / ".work" / f"{self.name}-{digest(inputs)}"
         place.mkdir(parents=True, exist_ok=True)
         return place
+
+    def journal(self, place: Path, name: str) -> Journal:
+        """A journal of what models wrote, in a folder for work in progress.
+
+        With runtime.keep_written it stands beside the data instead and is never removed, so that
+        who has it goes on from there.
+        """
+        if self.settings.runtime.keep_written:
+            place = self.results / "written" / place.name
+        return Journal(place / f"{name}.jsonl")
 
     def done(self, place: Path) -> None:
         """The result is written: the work in progress can go."""
@@ -133,7 +144,7 @@ class Workbook:
             shown = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
             print(f"Exploring, so nothing is recorded:\n{shown}")
         else:
-            write_json(METRICS / f"{self.name}.json", found)
+            write_json(self.metrics / f"{self.name}.json", found)
 
 
 def _speak_plainly() -> None:

@@ -2,15 +2,20 @@
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lib.core.records import DataError, read_json, write_json, write_text
 from lib.core.settings import ROOT, load
 from lib.workbook.book import HEADLESS, environment
+
+REAL = ROOT / "notebooks" / "real" / "dvc.yaml"
 
 
 def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def normalise(notebook: dict[str, Any]) -> dict[str, Any]:
 def execute(path: Path, preset: str = "", parameters: Sequence[tuple[str, Any]] = ()) -> None:
     """Run a notebook headless and keep the executed copy in reports/notebooks.
 
-    Time and memory are noted in reports/runtime.json. parameters: (name, value) pairs of a
+    Time and memory are noted in runtime.json beside it. parameters: (name, value) pairs of a
     notebook's own; whole numbers go into the copy's name, since they tell its runs apart. On
     failure the copy as far as it got goes to reports/failed, and a DataError names the exception.
     """
@@ -43,7 +48,8 @@ def execute(path: Path, preset: str = "", parameters: Sequence[tuple[str, Any]] 
     os.environ.update({**environment(settings), HEADLESS: "1"})
     numbers = [str(value) for _, value in parameters if isinstance(value, int)]
     stem = "_".join([path.stem, *numbers])
-    target, partial = (ROOT / "reports" / at / f"{stem}.ipynb" for at in ("notebooks", "failed"))
+    reports = ROOT / "reports" / settings.runtime.folder
+    target, partial = (reports / at / f"{stem}.ipynb" for at in ("notebooks", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
     start = time.time()
     try:
@@ -56,12 +62,37 @@ def execute(path: Path, preset: str = "", parameters: Sequence[tuple[str, Any]] 
     notebook = normalise(nbformat.read(partial, as_version=4))
     write_text(target, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     partial.unlink()
-    note_runtime(stem, name, time.time() - start)
+    note_runtime(reports / "runtime.json", stem, name, time.time() - start)
 
 
-def note_runtime(stage: str, preset: str, seconds: float) -> None:
-    """Note wall-clock seconds and peak memory in reports/runtime.json, on which nothing depends."""
-    place = ROOT / "reports" / "runtime.json"
+def real(quick: bool, part: str) -> None:
+    """Run the stages of the real study that are out of date; quick: each once, on a few texts.
+
+    part: one stage, with those that it needs; "" all. Raises DataError without the data, or where a
+    stage fails.
+    """
+    _, settings = load("smollm2_quick" if quick else "smollm2")
+    for place in (settings.data.path, settings.data.test_path):
+        if not (ROOT / place).exists():
+            raise DataError(f"{place} is missing; {Path(place).parent}/README.md says where to get "
+                            "it and what its columns are.")
+    stages = yaml.safe_load(REAL.read_text(encoding="utf-8"))["stages"]
+    if part and part not in stages:
+        raise DataError(f"{part!r} is no part of the real study; it has {', '.join(stages)}.")
+    if quick:
+        for stage in [part] if part else stages:
+            notebook, *words = stages[stage]["cmd"].removeprefix("${run} ").split()
+            numbers = dict(word.split("=") for word in words)
+            execute(ROOT / notebook, "smollm2_quick",
+                    [(name, int(number)) for name, number in numbers.items()])
+        return
+    target = f"{REAL.relative_to(ROOT)}{':' if part else ''}{part}"
+    if subprocess.run([sys.executable, "-m", "dvc", "repro", target], cwd=ROOT).returncode:
+        raise DataError("the real study stopped; give the same command again to go on from there.")
+
+
+def note_runtime(place: Path, stage: str, preset: str, seconds: float) -> None:
+    """Note wall-clock seconds and peak memory in a runtime.json, on which nothing depends."""
     known = read_json(place) if place.exists() else {"stages": {}}
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # KiB on Linux
     known["stages"][stage] = {

@@ -166,3 +166,20 @@ def test_openalex_against_recorded_answers(monkeypatch):
     assert all(row["text"] == TEXT for row in rows) and rows[2]["title"] == ""
     assert "Somebody" not in json.dumps(rows)
     assert [row["file"] for row in rejected] == ["OpenAlex A1", "OpenAlex A2"]
+
+
+def test_terms_that_people_gave_come_along(tmp_path):
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [
+        {"id": 1, "text": TEXT, "terms": ["kernel  clustering", "sensors", "sensors", 7, ""]},
+        {"id": 2, "text": TEXT, "terms": "kernels; streams"}, {"id": 3, "text": TEXT}]))
+    columns = {**abstracts.COLUMNS, "references": "terms", "subjects": ""}
+    rows, rejected = abstracts.read(tmp_path, columns)
+    assert [row.get("references") for row in rows] == [["kernel clustering", "sensors"],
+                                                       ["kernels", "streams"], None]
+    assert not rejected and not any("subjects" in row for row in rows)
+
+
+def test_a_single_abstract_without_an_author_is_known_by_its_id():
+    rows = [{"id": name, "author": "", "title": "", "text": TEXT} for name in ("x", "y")]
+    assert [group["id"] for group in abstracts.group(rows, 1)] == ["x", "y"]
+    assert [group["id"] for group in abstracts.group(rows, 2, "test group")] == ["test group 1"]

@@ -83,6 +83,15 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("pretraining.roles.bse", {}, "roles.bse is 'bse'; it must be 'base', 'larger'"),
     ("judging.panel.0.model", "base", "'reference' of judging.panel is also the base"),
     ("judging.panel.0.kind", "endpoint", "only kind endpoint has, and needs, a section `endpoint`"),
+    ("judging.panel.0.kind", "standardised", "only kind standardised has, and needs, a section"),
+    ("judging.panel.0.lexical", {"words": 1, "foreign": 1, "repeated": 1},
+     "only kind lexical has, and needs, a section `lexical`"),
+    ("judging.panel.0", {"name": "near", "kind": "encoder", "model": "encoder", "encoder": 3},
+     "panel.0.encoder is 3; it must hold settings."),
+    ("judging.panel.0", {"name": "near", "kind": "encoder", "model": "encoder",
+                         "encoder": {"relevence": 1}}, "did you mean 'relevance'?"),
+    ("judging.panel.1", {"name": "all", "kind": "standardised", "model": "",
+                         "standardised": {"chat": 1}}, "'all' is made of 'chat', which is no"),
     ("judging.panel.0.temperature", 0.5, "temperature belongs to a judge of kind chat"),
     ("judging.panel.2.promt", "brief", "panel.2.promt is not a setting; did you mean 'prompt'?"),
     ("judging.scheme", "best", "judging.scheme is 'best'; it must be 'knockout', 'swiss'"),
@@ -163,7 +172,7 @@ def test_a_preset_holds_sections():
 
 def test_further_tunings_say_only_what_differs_from_sft():
     found = preset(("default.sft.warmup_ratio", 0.25), ("default.sft.lora", {
-        "r": 4, "alpha": 8, "dropout": 0.1, "target_modules": ["q_proj"]}))
+        "r": 4, "alpha": 8, "dropout": 0.1, "stored": "float16", "target_modules": ["q_proj"]}))
     study = found.generalisation
     further = [found.rounds.sft, found.instruction.tuning, study.gate.sft, study.gate.explained,
                study.explanations.tuning, *study.forgetting.methods.values()]
@@ -201,6 +210,22 @@ def test_judges_have_what_is_usual_for_their_kind():
     assert server.concurrency == 2 and server.timeout == 120 and server.urls
 
 
+def test_judges_of_texts_have_the_usual_weights():
+    line = {"name": "near", "kind": "encoder", "model": "encoder"}
+    usual = preset().judging.usual.encoder
+    assert preset(("default.judging.panel.1", line)).judging.panel[1].encoder == usual
+    reference, near, _ = preset(("default.judging.panel.1", {
+        **line, "encoder": {"relevance": 2.0}})).judging.panel
+    assert near.encoder == usual.model_copy(update={"relevance": 2.0})
+    assert near.lexical is None and reference.encoder is None
+
+
+def test_several_judges_without_a_model_of_their_own_are_no_role():
+    line = {"name": "words", "kind": "lexical", "model": ""}
+    found = preset(("default.judging.panel.1", line), ("default.models.evaluation_judge", ""))
+    assert found.judging.panel[1].lexical == found.judging.usual.lexical
+
+
 def test_settings_are_flat_by_name():
     flat = settings.flatten(preset().model_dump())
     assert flat["dpo.lora.r"] == 16 and flat["judging.panel.chat.kind"] == "chat"
@@ -211,7 +236,7 @@ def test_settings_are_flat_by_name():
 def test_what_selects_a_preset_is_the_name_of_one(value, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump({"preset": value, "presets": PRESETS}))
-    with pytest.raises(SettingsError, match=r"^params.yaml: preset is .*('default'\?|, smoke\.)$"):
+    with pytest.raises(SettingsError, match=r"^params.yaml: preset is .*('default'\?|_quick\.)$"):
         settings.load(path=path)
 
 

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import torch
 from helpers.tunings import small_settings, tokenizer_of_base
-from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    LlamaConfig,
+    MixtralConfig,
+)
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 KINDS = {"llama": LlamaConfig, "mixtral": MixtralConfig}
@@ -21,6 +28,17 @@ def write_checkpoint(place, kind, hidden=64, inner=128, layers=2, experts=4):
         **({"num_local_experts": experts} if kind == "mixtral" else {})))
     model.save_pretrained(place, max_shard_size="300KB")
     tokenizer.save_pretrained(place)
+    return str(place)
+
+
+def write_encoder(place, words):
+    """A sentence encoder of 16 dimensions that knows some words."""
+    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(words))]
+    (place / "vocab.txt").write_text("\n".join(known))
+    BertTokenizerFast(str(place / "vocab.txt")).save_pretrained(place)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(known), hidden_size=16, num_hidden_layers=2,
+                         num_attention_heads=2, intermediate_size=32)).save_pretrained(place)
     return str(place)
 
 

@@ -6,12 +6,13 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from lib.core.records import DataError
-from lib.core.settings import ROOT
+from lib.core.settings import ROOT, load
 from lib.models import loading
 
 # They take seconds each, so only functions that need them import them.
 HEAVY = {"peft", "bitsandbytes", "trl", "accelerate", "datasets", "sklearn", "scipy", "pandas"}
 RANK = {"LOCAL_RANK": "3"}
+LORA = load("smoke")[1].dpo.lora
 
 
 def test_a_missing_model_is_one_sentence():
@@ -48,3 +49,39 @@ def test_importing_models_takes_no_library_of_training():
     modules = set(found.stdout.split())
     assert names <= modules, found.stderr
     assert not HEAVY & modules
+
+
+def test_an_adapter_that_is_a_model_is_its_base_with_it_merged(base, tmp_path):
+    """A warm start is kept as an adapter and used as a model, also by a further adapter."""
+    import torch
+    from peft import get_peft_model
+
+    from lib.models import lora
+    model, tokenizer = base
+    directory = tmp_path / "base"
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    tuned = get_peft_model(loading.load(directory)[0], lora.lora_config(LORA))
+    with torch.no_grad():
+        for name, weights in tuned.named_parameters():
+            if "lora_B" in name:
+                weights.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    lora.save_adapter(tuned, tmp_path / "start", str(directory), "card", "float16")
+    ids = torch.arange(8)[None]
+    merged, _ = loading.load(tmp_path / "start")
+    beside, _ = loading.load(directory, adapter=tmp_path / "start")
+    with torch.no_grad():
+        expected, plain = beside(ids).logits, loading.load(directory)[0](ids).logits
+        assert torch.allclose(merged(ids).logits, expected, atol=1e-3)
+    assert not torch.allclose(plain, expected, atol=1e-2)
+    assert not [name for name, _ in merged.named_parameters() if "lora" in name]
+    assert loading.base_of(tmp_path / "start") == str(directory)
+    assert loading.fingerprint(tmp_path / "start") != loading.fingerprint(directory)
+    kept = lora.load_file(tmp_path / "start" / "adapter_model.safetensors")
+    assert {tensor.dtype for tensor in kept.values()} == {torch.float16}
+
+
+def test_a_missing_packaged_model_says_which_command_makes_it(monkeypatch):
+    monkeypatch.setattr(loading, "locate", lambda name: "/nowhere/at/all")
+    with pytest.raises(DataError, match="run `make models`"):
+        loading.load("data/models/smollm2", device="cpu")

@@ -1,4 +1,6 @@
 """From groups of abstracts to clean, split prompts and their candidates."""
+import json
+
 import pytest
 
 from lib.competencies import prompts
@@ -96,9 +98,9 @@ def test_sizes_count_authors_once():
     rows = [{"author": author, "split": split, "abstracts": [{}] * count}
             for author, split, count in (("a", "train", 2), ("a", "train", 1), ("b", "test", 4))]
     table = {row["split"]: row for row in synthesis.sizes(rows)}
-    assert list(table) == list(synthesis.SPLITS)
+    assert list(table) == ["train", "test"]  # in the order of SPLITS, without empty ones
     assert table["train"] == {"split": "train", "authors": 1, "prompts": 2, "abstracts": 3}
-    assert table["test"]["abstracts"] == 4 and table["held_out"]["prompts"] == 0
+    assert table["test"]["abstracts"] == 4
 
 
 def test_closeness_is_of_sound_candidates_with_a_known_truth():
@@ -107,3 +109,50 @@ def test_closeness_is_of_sound_candidates_with_a_known_truth():
     candidates = [{"id": name, "profiles": [profile, profile, None],
                    "status": ["ok", "duplicate", "unreadable"]} for name in "pq"]
     assert synthesis.closeness(truth, candidates) == [1.0]
+
+
+def real_texts(tmp_path, train=10, test=4):
+    """The settings of a study whose test has a file of its own; one text stands in both."""
+    for part, count in (("train", train), ("test", test)):
+        lines = [{"id": f"{part}-{n}", "text": f"the {part} text number {n} says word{part}{n}",
+                  "terms": [f"term {n}"]} for n in range(count)]
+        lines += [{"id": "both", "text": "this one stands in both files by mistake"}]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    data = settings.load("smollm2")[1].data
+    columns = data.columns.model_copy(update={"references": "terms"})
+    authors = data.authors.model_copy(update={"warm_start": 3, "train": 5, "validation": 2,
+                                              "test": 5})
+    return data.model_copy(update={
+        "path": str(tmp_path / "train.jsonl"), "test_path": str(tmp_path / "test.jsonl"),
+        "columns": columns, "authors": authors})
+
+
+def test_a_test_with_a_file_of_its_own_is_only_that_file(tmp_path):
+    data = real_texts(tmp_path)
+    groups, _ = synthesis.collect(data)
+    sizes = {row["split"]: row["prompts"] for row in synthesis.sizes(groups)}
+    assert sizes == {"warm_start": 3, "train": 5, "validation": 2, "test": 5}
+    for group in groups:
+        assert (group["split"] == "test") == (group["id"] == "both" or "test" in group["id"])
+    assert groups == synthesis.collect(data)[0]
+    known = {group["id"]: group.get("references") for group in groups}
+    assert known["test-1"] == ["term 1"] and known["both"] is None
+
+
+def test_too_few_texts_are_said(tmp_path):
+    with pytest.raises(DataError, match=r"train.jsonl: 9 authors.*asks for 10"):
+        synthesis.collect(real_texts(tmp_path, train=9))
+    with pytest.raises(DataError, match=r"test.jsonl: 4 authors.*asks for 5"):
+        synthesis.collect(real_texts(tmp_path, test=3))
+
+
+def test_prompts_keep_references_and_pages_hide_texts_that_may_not_be_shown(base, tmp_path):
+    _, tokenizer = base
+    models = settings.load("smoke")[1].models
+    groups, _ = synthesis.collect(real_texts(tmp_path))
+    rows, _ = synthesis.build_prompts(groups, tokenizer, models)
+    prompt = next(row for row in rows if row["id"] == "train-1")
+    assert prompt["references"] == ["term 1"]
+    hidden = synthesis.printable(prompt, shown=False)
+    assert "wordtrain1" not in str(hidden) and "train-1" in hidden[1]["content"]
+    assert synthesis.printable(prompt, shown=True) == prompt["messages"]

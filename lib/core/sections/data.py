@@ -7,11 +7,13 @@ from lib.core.sections.section import Section, Share
 
 
 class Columns(Section):
-    """What a user's files call the four things that are read from them."""
+    """What a user's files call the things that are read from them."""
     id: str
     author: str
     title: str
     text: str
+    references: str
+    subjects: str
 
 
 class OpenAlex(Section):
@@ -23,6 +25,7 @@ class OpenAlex(Section):
 
 class Authors(Section):
     """Authors per split."""
+    warm_start: int = Field(ge=0)
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
     test: int = Field(ge=1)
@@ -35,6 +38,8 @@ class Data(Section):
     seed: int
     authors: Authors
     path: str
+    test_path: str
+    shown: bool
     columns: Columns
     group_size: int = Field(ge=1, le=50)
     openalex: OpenAlex

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from lib.core.sections.section import Count, Section, Share
 
+# Kinds of judges whose scores may be standardised, to make one judge of several.
+SCORING = ("reference", "encoder", "lexical", "reconstruction", "reward")
+
 
 class Server(Section):
     """How a server is asked, apart from where it is."""
@@ -42,33 +45,59 @@ class Endpoint(Server):
         return self
 
 
+class Encoding(Section):
+    """How a judge of kind encoder weighs: coverage + relevance - redundancy."""
+    reads: Literal["name", "competency"]
+    relevance: float = Field(ge=0)
+    redundancy: float = Field(ge=0)
+
+
+class Lexical(Section):
+    """How a judge of kind lexical weighs: what the names cover, less these."""
+    words: float = Field(ge=0)
+    foreign: float = Field(ge=0)
+    repeated: float = Field(ge=0)
+
+
 class Usual(Section):
     """What a judge has where its own line in the panel is silent."""
+    votes: bool
     screens: bool
     guided: bool
     prompt: Literal["brief", "full"]
     temperature: float = Field(ge=0, le=5)
     max_tokens: int = Field(ge=8)
     endpoint: Server
+    encoder: Encoding
+    lexical: Lexical
 
 
 class Panelist(Section):
-    """One judge. Only kind chat has temperature and max_tokens, only kind endpoint an endpoint."""
+    """One judge. Only kind chat has temperature and max_tokens, only the kind a section its name.
+
+    standardised: the weights, by name, of other judges of the panel, who then do not vote.
+    """
     name: str = Field(min_length=1)
-    kind: Literal["reference", "likelihood", "chat", "endpoint"]
+    kind: Literal["reference", "likelihood", "chat", "endpoint", "encoder", "lexical",
+                  "reconstruction", "reward", "standardised"]
     model: str
+    votes: bool
     screens: bool
     guided: bool
     prompt: Literal["brief", "full"]
     temperature: float | None = Field(default=None, ge=0, le=5)
     max_tokens: int | None = Field(default=None, ge=8)
     endpoint: Endpoint | None = None
+    encoder: Encoding | None = None
+    lexical: Lexical | None = None
+    standardised: dict[str, float] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
-    def an_endpoint_has_urls(self) -> Self:
+    def a_judge_has_what_its_kind_needs(self) -> Self:
         judge = f"the judge {self.name!r} is of kind {self.kind!r}"
-        if (self.kind == "endpoint") != (self.endpoint is not None):
-            raise ValueError(f"{judge}; only kind endpoint has, and needs, a section `endpoint`")
+        for kind in ("endpoint", "encoder", "lexical", "standardised"):
+            if (self.kind == kind) != (getattr(self, kind) is not None):
+                raise ValueError(f"{judge}; only kind {kind} has, and needs, a section `{kind}`")
         misplaced = self.model_fields_set & {"temperature", "max_tokens"}
         if self.kind != "chat" and misplaced:
             raise ValueError(f"{judge}; {min(misplaced)} belongs to a judge of kind chat, or into "
@@ -116,14 +145,27 @@ class Judging(Section):
             raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
         return self
 
+    @model_validator(mode="after")
+    def parts_of_a_judge_score(self) -> Self:
+        scoring = [judge.name for judge in self.panel if judge.kind in SCORING]
+        for judge in self.panel:
+            unknown = [name for name in judge.standardised or {} if name not in scoring]
+            if unknown:
+                raise ValueError(f"{judge.name!r} is made of {unknown[0]!r}, which is no judge of "
+                                 f"the panel of kind {', '.join(SCORING)}")
+        return self
+
 
 def with_usual(judge: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
     """A line of the panel with what its kind of judge has beside."""
     kind, server = judge.get("kind"), judge.get("endpoint")
-    common: dict[str, Any] = {name: usual[name] for name in ("screens", "guided", "prompt")
+    common: dict[str, Any] = {name: usual[name] for name in ("votes", "screens", "guided", "prompt")
                               if name in usual}
     if kind == "chat":
         common |= {name: usual[name] for name in ("temperature", "max_tokens") if name in usual}
     if kind == "endpoint" and isinstance(server, dict) and isinstance(usual.get("endpoint"), dict):
         judge = {**judge, "endpoint": {**usual["endpoint"], **server}}
+    if kind in ("encoder", "lexical") and isinstance(usual.get(kind), dict):
+        own = judge.get(kind, {})
+        judge = {**judge, kind: {**usual[kind], **own} if isinstance(own, dict) else own}
     return {**common, **judge}

@@ -11,6 +11,8 @@ class Runtime(Section):
     threads: int = Field(ge=1, le=256)
     device: Literal["auto", "cpu", "cuda"]
     offline: bool
+    folder: str = Field(pattern=r"^\w*$")
+    keep_written: bool
 
 
 class Models(Section):
@@ -19,6 +21,7 @@ class Models(Section):
     larger: str
     label_judge: str
     evaluation_judge: str
+    encoder: str
     prompt: Literal["brief", "full"]
     dtype: Literal["float32", "bfloat16", "float16"]
     quantisation: Literal["none", "8bit", "4bit"]
@@ -31,7 +34,7 @@ class Models(Section):
         for one, other in (("label_judge", "base"), ("evaluation_judge", "base"),
                            ("evaluation_judge", "larger"), ("evaluation_judge", "label_judge"),
                            ("label_judge", "larger")):
-            if getattr(self, one) == getattr(self, other):
+            if getattr(self, one) == getattr(self, other) != "":
                 raise ValueError(f"{one} and {other} are the same model; no model may judge its "
                                  "own output")
         return self

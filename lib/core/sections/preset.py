@@ -8,7 +8,7 @@ from lib.core.sections.judging import Judging
 from lib.core.sections.models import Models, Pretraining, Runtime
 from lib.core.sections.section import Section
 from lib.core.sections.studies import Evaluation, Experts, Generalisation, Instruction, Rounds
-from lib.core.sections.tuning import Dpo, Tuning
+from lib.core.sections.tuning import Dpo, Tuning, WarmStart
 
 
 class Preset(Section):
@@ -21,6 +21,7 @@ class Preset(Section):
     judging: Judging
     dpo: Dpo
     sft: Tuning
+    warm_start: WarmStart
     evaluation: Evaluation
     experts: Experts
     rounds: Rounds
@@ -54,7 +55,7 @@ class Preset(Section):
         for judge in self.judging.panel:
             name = models.get(judge.model, judge.model)
             for role in ("base", "larger", "evaluation_judge"):
-                if models[role] == name:
+                if name and models[role] == name:  # some kinds of judge read no model
                     raise ValueError(f"the judge {judge.name!r} of judging.panel is also the "
                                      f"{role}; take another model for one of them")
         return self

@@ -11,6 +11,7 @@ class Lora(Section):
     r: int = Field(ge=1)
     alpha: int = Field(ge=1)
     dropout: float = Share
+    stored: Literal["float32", "float16"]
     target_modules: list[str]
 
 
@@ -52,3 +53,9 @@ class Dpo(Optimisation):
     precompute_reference: bool
     checkpoints: int = Field(ge=1)
     check_merge: bool
+
+
+class WarmStart(Section):
+    """The supervised start of a model that does not keep the format yet."""
+    model: str
+    tuning: Tuning

@@ -1,0 +1,51 @@
+"""How near models come to the terms that people gave their texts: means, and paired differences."""
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lib.core.rows import Prompt, Rate, Written
+from lib.metrics import stats
+from lib.metrics.competencies import names_in
+from lib.metrics.keyphrases import measure_references, outcome
+
+SCORES = ("precision", "recall", "f1", "soft_f1", "faithful_words", "faithful_trigrams",
+          "repeated_names", "repeated_descriptions")
+Encode = Callable[[list[str]], np.ndarray]
+Measured = list[dict[str, Any]]
+
+
+def measure(prompts: list[Prompt], written: list[Written], encode: Encode) -> Measured:
+    """The `measure_references` of what one model wrote. encode: texts as vectors of length 1."""
+    terms = {term for prompt in prompts for term in prompt.get("references", [])}
+    terms |= {name for row in written for name in names_in(row["profile"])}
+    ordered = sorted(terms)
+    vectors = dict(zip(ordered, encode(ordered)))
+    return [measure_references(prompt, row, vectors)
+            for prompt, row in zip(prompts, written, strict=True)]
+
+
+def means(rows: Measured) -> dict[str, Any]:
+    """Means over texts with bootstrap intervals, the share that keeps the format, and lengths."""
+    found: dict[str, Any] = {score: stats.mean(known(rows, score)) for score in SCORES}
+    found["compliant"] = stats.rate(sum(row["compliant"] for row in rows), len(rows))
+    for length in ("competencies", "tokens"):
+        found[length] = stats.quantiles([row[length] for row in rows])
+    return found
+
+
+def difference(ours: Measured, theirs: Measured, score: str) -> Rate:
+    """The mean difference of two models on the same texts, with a bootstrap interval over texts."""
+    pairs = [(one[score], other[score]) for one, other in zip(ours, theirs, strict=True)]
+    return stats.mean([one - other for one, other in pairs if None not in (one, other)])
+
+
+def preference(prompts: list[Prompt], ours: list[Written], theirs: list[Written]) -> Rate:
+    """In which share of texts our names have the higher stem-exact F1; ties are half a win."""
+    return stats.win_rate(outcome(one["profile"], other["profile"], prompt["references"])
+                          for prompt, one, other in zip(prompts, ours, theirs, strict=True))
+
+
+def known(rows: Measured, score: str) -> list[float]:
+    """The values of one score, where it is known."""
+    return [row[score] for row in rows if row[score] is not None]
