@@ -7,7 +7,9 @@ from typing import Any
 
 from lib.core.records import DataError
 from lib.core.settings import SettingsError
+from lib.report.classify import FORMS as TABLES
 from lib.report.extract import FORMS
+from lib.report.options import TASKS, USUAL
 
 # Each command imports what it needs when it runs, so that --help answers at once.
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -47,11 +49,13 @@ def share(word: str) -> float:
     return value
 
 
-def profiles_file(word: str) -> Path:
-    """Reads the name of a file that profiles can be written to."""
-    if Path(word).suffix not in FORMS:
-        raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(FORMS)}")
-    return Path(word)
+def file_of(forms: Sequence[str]) -> Callable[[str], Path]:
+    """Reads the name of a file to write whose ending is one of these."""
+    def read(word: str) -> Path:
+        if Path(word).suffix not in forms:
+            raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(forms)}")
+        return Path(word)
+    return read
 
 
 def parameter(word: str) -> tuple[str, int | str]:
@@ -66,35 +70,70 @@ PRESET = take("--preset", default="",
               help="a name under `presets` in params.yaml (default: the one selected there)")
 
 
+def take_open(name: str, sentence: str, **options: Any) -> Argument:
+    """One argument that the preset decides where it is not given, and else what is usual."""
+    usual = USUAL[name.removeprefix("--").replace("-", "_")]
+    return take(name, help=f"{sentence} (default: the preset's, or {usual})", **options)
+
+
+MODEL = [  # what all commands have that use a model on a user's own texts
+    take("--preset", default="", help="a name under `presets` in params.yaml, whose model, adapter "
+                                      "and settings are taken (default: none)"),
+    take("--model", help="a model's directory or hub name (default: the preset's)"),
+    take("--adapter", help="directory of a PEFT adapter, such as data/adapter (default: the "
+                           "preset's, or with --model none)"),
+    take_open("--max-prompt-tokens", "a longer prompt is cut, or its row left out",
+              type=at_least(32)),
+    take_open("--batch-size", "prompts at once", type=at_least(1)),
+    take_open("--dtype", "of the weights", choices=("float32", "bfloat16", "float16")),
+    take_open("--quantisation", "of the weights", choices=("none", "8bit", "4bit")),
+    take("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the model"),
+]
+
+
 @command(
     "Write competency profiles for abstracts of your own.",
+    "--preset smollm2 abstracts.jsonl -o profiles.jsonl",
     "--model data/models/embedded/base --adapter data/adapter abstracts.csv -o profiles.jsonl",
     "--model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html",
     takes=[
         take("input", help="file or folder: .jsonl, .csv, .tsv, .txt, .pdf or .bib"),
-        take("--model", required=True, help="a model's directory or hub name"),
-        take("--adapter", help="directory of a PEFT adapter, such as data/adapter"),
-        take("-o", "--output", required=True, type=profiles_file,
+        take("-o", "--output", required=True, type=file_of(FORMS),
              help=f"file to write; its ending says how: {', '.join(FORMS)}"),
+        *MODEL,
         take("--prompt", choices=("auto", "brief", "full"), default="auto",
-             help="auto: brief for embedded models, full for all others"),
-        take("--group-size", type=at_least(1), default=4, help="abstracts per profile, at most"),
+             help="auto: the preset's, or brief for embedded models and full for all others"),
+        take_open("--group-size", "abstracts per profile, at most", type=at_least(1)),
         *(take(f"--{name}-column", default=name, metavar="NAME", help=f"column or key of {name}")
           for name in ("id", "author", "title", "text")),
         take("--temperature", type=at_least(0.0), default=0.0, help="0 decodes greedily"),
         take("--top-p", type=share, default=1.0, help="share of probability that is sampled from"),
         take("--seed", type=int, default=0, help="of the sampling"),
-        take("--max-prompt-tokens", type=at_least(32), default=1536, help="a longer prompt is cut"),
-        take("--max-new-tokens", type=at_least(1), default=400, help="a longer profile is cut"),
-        take("--batch-size", type=at_least(1), default=8, help="prompts at once"),
-        take("--dtype", choices=("float32", "bfloat16", "float16"), default="float32",
-             help="of the weights"),
-        take("--quantisation", choices=("none", "8bit", "4bit"), default="none",
-             help="of the weights"),
-        take("--device", choices=("auto", "cpu", "cuda"), default="auto", help="for the model"),
+        take_open("--max-new-tokens", "a longer profile is cut", type=at_least(1)),
     ])
 def extract(given: Given) -> None:
     from lib.report.extract import command
+    command(given)
+
+
+@command(
+    "Label texts of your own by a model that was tuned on one question.",
+    "--preset smollm2 --task sentiment tweets.csv --text text -o labels.csv",
+    "--preset default --task job_bias ads.jsonl --text description -o labels.jsonl",
+    takes=[
+        take("input", type=Path, help=f"file of {', '.join(TABLES)}"),
+        take("--task", required=True, choices=tuple(TASKS), help="what is asked of each text"),
+        take("-o", "--output", required=True, type=file_of(TABLES),
+             help=f"file to write; its ending says how: {', '.join(TABLES)}"),
+        take("--text", default="text", metavar="NAME", help="column or key of the text"),
+        take("--names", nargs=2, default=["label", "confidence"], metavar=("LABEL", "CONFIDENCE"),
+             help="what the two new columns are called (default: label confidence)"),
+        *MODEL,
+        take_open("--template", "of the prompt, as the adapter knows it",
+                  choices=("plain", "alpaca", "chat")),
+    ])
+def classify(given: Given) -> None:
+    from lib.report.classify import command
     command(given)
 
 
@@ -233,7 +272,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     prog = "competency" if Path(sys.argv[0]).name == "competency" else "python -m lib"
     words = sys.argv[1:] if arguments is None else arguments
-    given = parser(prog).parse_args(words or ["--help"])
+    door = parser(prog)
+    given = door.parse_args(words or ["--help"])
+    if "model" in given and not (given.model or given.preset):
+        door.error("one of --model and --preset is needed")
     try:
         given.carry_out(given)
     except (DataError, SettingsError) as error:

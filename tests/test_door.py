@@ -10,7 +10,8 @@ from lib import __main__ as door
 from lib.core.settings import ROOT
 from lib.report import site
 
-NAMES = ["extract", "experts", "costs", "memory", "card", "settings", "report", "run"]
+NAMES = ["extract", "classify", "experts", "costs", "memory", "card", "settings", "report",
+         "models", "real", "run"]
 HEAVY = ("torch", "transformers", "trl", "peft", "matplotlib", "papermill", "mistune")
 
 
@@ -64,6 +65,11 @@ def test_every_example_is_understood():
 @pytest.mark.parametrize("words", [
     ["report", "--hepl"], ["reprot"], ["run"], ["run", "a.ipynb", "number"],
     ["run", "a.ipynb", "=2"], ["extract", "abstracts.csv"], ["experts"],
+    ["extract", "abstracts.csv", "-o", "x.csv"],  # neither a model nor a preset
+    ["classify", "a.csv", "-o", "x.csv", "--task", "sentiment"],
+    *(["classify", "a.csv", "--model", "m", *rest] for rest in (
+        ["-o", "x.csv"], ["-o", "x.csv", "--task", "mood"],
+        ["-o", "x.html", "--task", "sentiment"])),
     ["experts", "folder", "--format", "other"], ["settings", "--pre", "smoke"],
     *(["extract", "a.csv", "--model", "m", "-o", output, *rest] for output, *rest in (
         ["x.xlsx"], ["profiles"], ["x.csv", "--group-size", "0"], ["x.csv", "--group-size", "two"],
@@ -84,6 +90,10 @@ def test_wrong_use_is_one_sentence_and_status_2_and_nothing_is_done(words, capsy
     (["run", "absent.ipynb"], "error: absent.ipynb: no such notebook."),
     (["extract", "absent.csv", "--model", "m", "-o", "x.csv"], "error: absent.csv: no such file"),
     (["experts", "absent"], "error: absent: no such folder"),
+    (["classify", "absent.csv", "--task", "job_bias", "--model", "m", "-o", "x.csv"],
+     "error: absent.csv: no such file"),
+    (["extract", "a.csv", "--preset", "smol", "-o", "x.csv"],
+     "error: params.yaml: preset is 'smol'; "),
     (["settings", "--preset", "smok"], "error: params.yaml: preset is 'smok'; did you mean")])
 def test_a_missing_input_is_one_sentence_and_status_1(words, sentence, capsys):
     status, out, _ = ended(capsys, *words)

@@ -12,9 +12,13 @@ class Message(TypedDict):
 
 
 class Competency(TypedDict):
-    """What an author can do, and one or two sentences on it."""
+    """What an author can do, and one or two sentences on it.
+
+    confidence: the model's own in the name, from 0 to 1, where `extract` asked for it.
+    """
     name: str
     description: str
+    confidence: NotRequired[float | None]
 
 
 class Profile(TypedDict):

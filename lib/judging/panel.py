@@ -15,7 +15,7 @@ from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
 from lib.judging.chat import Chat, LocalChat, abstracts_of
 from lib.judging.humans import HumanReferences
-from lib.judging.judges import VALUE, Likelihood, ReferenceGuided, Scoring
+from lib.judging.judges import VALUE, Likelihood, ReferenceGuided, Scoring, evaluation_judge
 from lib.judging.ranking import Asked, Outcomes
 from lib.judging.reconstruction import ReconstructionJudge
 from lib.judging.reward import RewardModel
@@ -113,6 +113,33 @@ def assemble(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]
               if member.votes and member.name not in used]
     screening = [member.name for member in voting if member.screens]
     return Panel([found[member.name] for member in voting], prompts, texts, screening, found)
+
+
+def named(settings: Preset, name: str, prompts: list[Prompt], texts: dict[str, list[str]],
+          calls: Calls, work: Path, training: Training | None = None) -> Any:
+    """One judge of settings.judging.panel, as `assemble` makes it."""
+    chosen = settings.model_copy(update={"judging": only(settings.judging, [name])})
+    return assemble(chosen, prompts, texts, calls, work, training).known[name]
+
+
+def evaluator(settings: Preset, prompts: list[Prompt], training: Training, work: Path) -> Any:
+    """The judge that measures and labels nothing: evaluation.judge, or the role evaluation_judge.
+
+    work: for what it writes or reads.
+    """
+    if settings.evaluation.judge:
+        return named(settings, settings.evaluation.judge, prompts, {}, Calls(work / "calls.sqlite"),
+                     work, training)
+    return evaluation_judge(settings, prompts, Journal(work / "references.jsonl"))
+
+
+def only(judging: Judging, names: Iterable[str]) -> Judging:
+    """The settings with some judges of the panel, and those that these are made of."""
+    wanted = set(names)
+    for member in judging.panel:
+        wanted |= (member.standardised or {}).keys() if member.name in wanted else set()
+    members = [member for member in judging.panel if member.name in wanted]
+    return judging.model_copy(update={"panel": members})
 
 
 def combined(judging: Judging, judges: list[Any],

@@ -28,6 +28,16 @@ def text_of(prompt: Prompt) -> str:
     return "\n\n".join(f"{row['title']}\n{row['text']}".strip() for row in prompt["abstracts"])
 
 
+class Longest(Scoring):
+    """Prefers the profile of more words: what a judge has to be better than."""
+
+    name, family = "longest", "none"
+
+    def score(self, prompt_id: str, profile: Profile | None) -> float | None:
+        items = profile["competencies"] if profile else []
+        return sum(len(f"{item['name']} {item['description']}".split()) for item in items)
+
+
 class EncoderJudge(Scoring):
     """Covers the text's sentences, keeps to its subject, does not say one thing twice.
 

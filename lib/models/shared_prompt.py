@@ -75,17 +75,15 @@ class SharedPrompts:
         own_keys, own_values = own_keys.flatten(0, 2)[:, :end], own_values.flatten(0, 2)[:, :end]
         past_keys, past_values = past_keys.flatten(0, 1), past_values.flatten(0, 1)
 
-        # One tensor for both, so that one softmax merges them without a copy.
-        longest = past_keys.shape[1]
-        scores = query.new_empty(prompts * heads, slots * groups, longest + end)
         bias = self.bias.to(query.device).repeat_interleave(heads, 0)[:, None]
-        torch.baddbmm(bias, query, past_keys.mT, out=scores[..., :longest])
-        own_scores = scores[..., longest:].view(*apart, end)
-        torch.bmm(query.reshape(*apart, dim), own_keys.mT, out=own_scores)
+        past_scores = torch.baddbmm(bias, query, past_keys.mT)
+        own_scores = torch.bmm(query.reshape(*apart, dim), own_keys.mT).view(*query.shape[:2], end)
+        scores = torch.cat([past_scores, own_scores], dim=-1)
         accurate = torch.promote_types(scores.dtype, torch.float32)
         weights = scores.softmax(-1, dtype=accurate).to(value.dtype)
-        out = torch.bmm(weights[..., :longest], past_values)
-        out.view(*apart, dim).baddbmm_(weights[..., longest:].view(*apart, end), own_values)
+        past_weights, own_weights = weights.split([past_keys.shape[1], end], dim=-1)
+        out = torch.bmm(past_weights, past_values)
+        out.view(*apart, dim).baddbmm_(own_weights.view(*apart, end), own_values)
         out = out.view(prompts, heads, slots, groups, dim).transpose(1, 2)
         return self._rows(out.reshape(prompts * slots, 1, heads * groups, dim))
 

@@ -1,9 +1,12 @@
 """Competency profiles for your own abstracts, from the command line.
 
+python -m lib extract --preset smollm2 INPUT -o profiles.jsonl
 python -m lib extract --model PATH_OR_NAME [--adapter PATH] INPUT -o profiles.jsonl
 
 INPUT is a file or folder of .jsonl, .csv, .tsv, .txt, .pdf or .bib. The ending of the output
 chooses its form. A run that was stopped goes on when the same command is given again.
+Each competency has the model's confidence in its name, and each row says whether its text is unlike
+those that the model was trained on, where that is known.
 """
 import csv
 import html
@@ -11,18 +14,17 @@ import io
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lib.core.records import Journal, digest, write_jsonl, write_text
 from lib.core.rows import Completion, Group, Profile, Rejected
+from lib.report import options
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".jsonl", ".csv", ".html")
-# What decides a finished item, beside its prompt: a changed command never takes over old results.
-DECIDING = ("model", "adapter", "temperature", "top_p", "seed", "max_new_tokens", "dtype",
-            "quantisation")
-FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the start of one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of one
 NOTHING: Profile = {"domain": "", "competencies": [{"name": "", "description": ""}]}
 
 
@@ -40,14 +42,16 @@ def prompt_style(model: str) -> str:
 def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Journal]:
     """Read, prompt, write profiles. Returns (rows, rejected, the journal of finished work).
 
-    given: the arguments of the command. A row has id, author, abstracts, profile, problems, text.
+    given: the arguments of the command. A row has id, author, abstracts, profile, problems, text
+    and unlike_training.
     """
     from lib.competencies import abstracts  # torch, with all that follow
     from lib.core.sections.models import Models
     from lib.models import chats, loading
     from lib.models.sampling import complete_all
-    from lib.studies import synthesis
+    from lib.studies import novelty, synthesis
 
+    given = options.complete(given)
     columns = {name: getattr(given, f"{name}_column") for name in ("id", "author", "title", "text")}
     found, rejected = abstracts.read(given.input, columns)
     unknown = {"split": None, "domain": None, "truth": None}
@@ -58,22 +62,30 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     limits = Models.model_construct(prompt=style, max_prompt_tokens=given.max_prompt_tokens)
     prompts, shortened = synthesis.build_prompts(groups, tokenizer, limits)
 
-    how = {key: str(getattr(given, key)) for key in DECIDING}
-    keys = [digest([how, prompt["id"], prompt["messages"]]) for prompt in prompts]
+    how = options.deciding(given)
+    keys = [digest(["logps", how, row["id"], row["messages"]]) for row in prompts]
     ids = chats.encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
     journal = Journal(given.output.with_name(f".{given.output.name}.progress"))
     drawn = complete_all(
         model, tokenizer, list(zip(keys, ids)), given.batch_size, journal, "profiles",
         temperature=given.temperature, top_p=given.top_p, max_new_tokens=given.max_new_tokens,
-        seed=given.seed)
-    rows = [row(group, drawn[key][0], group["id"] in shortened) for group, key in zip(groups, keys)]
+        seed=given.seed, with_logps=True)
+    unlike = novelty.unlike_training(prompts, given.training_texts, given.device)
+
+    def decode(ids):
+        return tokenizer.decode(ids, skip_special_tokens=True)
+    rows = [row(group, drawn[key][0], group["id"] in shortened, decode) | {"unlike_training": new}
+            for group, key, new in zip(groups, keys, unlike)]
     return rows, rejected, journal
 
 
-def row(group: Group, completion: Completion, shortened: bool) -> dict[str, Any]:
+def row(group: Group, completion: Completion, shortened: bool,
+        decode: Callable[[list[int]], str]) -> dict[str, Any]:
     """One result; `problems` says what is wrong with the profile, or why there is none."""
+    from lib.competencies.confidence import with_confidence
     from lib.competencies.profiles import parse, problems  # see above
     profile = parse(completion["text"])
+    profile = with_confidence(profile, completion, decode) if profile else None
     found = problems(profile) if profile else ["no profile in the model's answer"]
     found += [] if completion["finished"] else ["the answer was cut off"]
     found += ["the abstracts were shortened"] if shortened else []
@@ -94,14 +106,28 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     """A table with a line for each competency; no cell is a formula to a spreadsheet."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["id", "author", "domain", "competency", "description", "problems"])
+    table.writerow(["id", "author", "domain", "competency", "description", "confidence", "problems",
+                    "unlike_training"])
     for item in rows:
         profile, notes = item["profile"] or NOTHING, "; ".join(item["problems"])
+        unlike = {True: "true", False: "false"}.get(item["unlike_training"], "")
         for one in profile["competencies"]:
-            cells = [item["id"], item["author"], profile["domain"],
-                     one["name"], one["description"], notes]
-            table.writerow([f"'{cell}" if cell[:1] in FORMULA else cell for cell in cells])
+            sure = one.get("confidence")
+            cells = [item["id"], item["author"], profile["domain"], one["name"],
+                     one["description"], "" if sure is None else str(sure), notes, unlike]
+            table.writerow(map(harmless, cells))
     return out.getvalue().replace("\r\n", "\n")
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula; numbers, which are none, stay."""
+    if cell[:1] not in FORMULA:
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def as_html(rows: list[dict[str, Any]], rejected: list[Rejected]) -> str:
@@ -116,10 +142,13 @@ def as_html(rows: list[dict[str, Any]], rejected: list[Rejected]) -> str:
             parts.append(f"<p><strong>{domain}</strong></p><ul>")
             for one in item["profile"]["competencies"]:
                 name, description = html.escape(one["name"]), html.escape(one["description"])
-                parts.append(f"<li><strong>{name}</strong>: {description}</li>")
+                sure = one.get("confidence")
+                said = "" if sure is None else f' <span class="soft">({sure:.0%})</span>'
+                parts.append(f"<li><strong>{name}</strong>{said}: {description}</li>")
             parts.append("</ul>")
-        if item["problems"]:
-            notes = html.escape("; ".join(item["problems"]))
+        unlike = ["unlike the texts that the model was trained on"]
+        if found := item["problems"] + (unlike if item["unlike_training"] else []):
+            notes = html.escape("; ".join(found))
             parts.append(f'<p class="soft">Note: {notes}.</p>')
     if rejected:
         table = table_html([dict(item) for item in rejected], f"{len(rejected)} rows.")
@@ -136,6 +165,9 @@ def command(given: Namespace) -> None:
     journal.remove()
     for item in rejected:
         print(f"left out: {item['file']} line {item['line']}: {item['reason']}", file=sys.stderr)
+    if strange := sum(item["unlike_training"] is True for item in rows):
+        print(f"WARNING: {strange} of {len(rows)} profiles are of texts unlike those that the "
+              "model was trained on (unlike_training).", file=sys.stderr)
     good = sum(item["profile"] is not None and not item["problems"] for item in rows)
     print(f"{given.output}: {len(rows)} profiles, {good} of them without problems; "
           f"{len(rejected)} rows left out")

@@ -98,7 +98,8 @@ def page(title: str, body: str, headings: Sequence[Heading] = (), current: str =
          links: Sequence[tuple[str, str]] = ()) -> str:
     """A whole page: no script, nothing loaded from elsewhere.
 
-    links: (file, name) of the pages that are named at its top. current: its own file among them.
+    links: (file, name) of the pages that are named at its top. current: its own file among them,
+    whose neighbours are named at its end.
     """
     toc = "".join(f'<li><a href="#{anchor}">{text}</a></li>'
                   for level, anchor, text in headings if level == 2)
@@ -125,6 +126,19 @@ def page(title: str, body: str, headings: Sequence[Heading] = (), current: str =
 <main id="content">
 {body}
 </main>
+{neighbours(current, links)}
 </body>
 </html>
 """
+
+
+def neighbours(current: str, links: Sequence[tuple[str, str]]) -> str:
+    """Links to the page before and the page after, where the page is one of `links`."""
+    files = [file for file, _ in links]
+    if current not in files:
+        return ""
+    at = files.index(current)
+    named = [("Previous", link) for link in links[max(at - 1, 0):at]]
+    named += [("Next", link) for link in links[at + 1:at + 2]]
+    items = "".join(f'<li>{word}: <a href="{file}">{name}</a></li>' for word, (file, name) in named)
+    return f'<nav aria-label="Previous and next page"><ul class="pages">{items}</ul></nav>'

@@ -1,7 +1,8 @@
 """The report: one self-contained page per executed notebook, the log, and an index with the claims.
 
-`python -m lib report` renders them and refreshes the results in README.md. The run times, which
-differ from run to run, have a page that `python -m lib report --runtime` renders.
+The pages of the real study lie in a folder of their own, as far as its notebooks have run.
+`python -m lib report` renders all pages and refreshes the results in README.md. The run times,
+which differ from run to run, have a page that `python -m lib report --runtime` renders.
 """
 import html
 import re
@@ -16,7 +17,7 @@ from lib.core import settings
 from lib.core.records import read_json, write_text
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, flatten
-from lib.report.claims import claims_html, load_metrics, measured, with_results
+from lib.report.claims import REAL, claims_html, load_metrics, measured, with_results, worlds
 from lib.report.html import Renderer, notebook_html, output_html, page, scroll
 from lib.workbook.tables import table_html
 
@@ -30,8 +31,15 @@ profile: a domain and three to eight competencies with descriptions. This workbo
 data, lets a judge compare candidate profiles, tunes the model on these preferences by DPO, and \
 measures what that achieved. Every number on these pages was written by the run that they \
 describe.</p>"""
-INTERVALS = """<p>Intervals are 95 % intervals over authors: Wilson for preferences, bootstrap for \
-means. They do not cover the choice of training seed.</p>"""
+STUDY = """<p>In the synthetic world every author's profile is known: that is the truth. The real \
+study (<code>make real</code>) takes a pretrained model, SmolLM2-135M-Instruct, and real texts. \
+Their true profiles nobody knows; the terms that professional indexers gave a text stand for the \
+truth. They say what a text is about: a proxy for competencies with a person behind it, not the \
+thing itself. The weights are those of a 4-bit file, restored: near the original model, not equal \
+to it.</p>"""
+OF_STUDY = '<p class="soft">A page of the real study: a pretrained model on real texts.</p>'
+INTERVALS = """<p>Intervals are 95 % intervals over authors, in the real study over texts: Wilson \
+for preferences, bootstrap for means. They do not cover the choice of training seed.</p>"""
 PUBLISHED = """The thesis reports that its tuned Mixtral-8x7B was preferred to its base in 80 % of \
 50 pairs (standard error about six points), by the judge that had made the training labels."""
 UNSEEN = """The embedded models have never seen text like the abstracts of this run. The pages \
@@ -42,16 +50,17 @@ EQUAL_BYTES = """What the run was made with. Equal inputs give equal bytes on on
 another number of threads or another instruction set changes the seventh digit."""
 
 
-def executed() -> list[Path]:
-    """Paths of the executed notebooks, in order."""
-    return sorted((REPORTS / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+def executed(folder: str = "") -> list[Path]:
+    """Paths of the executed notebooks, in order. folder: of a preset that has its own; "": none."""
+    return sorted((REPORTS / folder / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def pages() -> list[tuple[str, str]]:
-    """(file, name) of every page of the report."""
-    notebooks = [(f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed()]
-    ends = [("log.html", "Log"), ("runtime.html", "Run times")]
-    return [("index.html", "Overview"), *notebooks, *ends]
+def pages(folder: str = "") -> list[tuple[str, str]]:
+    """(file, name) of every page of the report, or of the group in a folder, as seen from there."""
+    notebooks = [(f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed(folder)]
+    up = "../" if folder else ""
+    ends = [(f"{up}log.html", "Log"), (f"{up}runtime.html", "Run times")]
+    return [(f"{up}index.html", "Overview"), *notebooks, *ends]
 
 
 def parameters_html(name: str, mine: Preset, default: Preset) -> str:
@@ -116,25 +125,33 @@ def cost(metrics: dict[str, Any]) -> str:
 
 
 def index_html() -> str:
-    metrics = load_metrics()
+    metrics, both = load_metrics(), worlds()
     name, mine = settings.load(metrics["04_evaluation"]["preset"])
     _, default = settings.load("default")
-    listed = [f'<li><a href="{path.stem}.html">{html.escape(question(path))}</a></li>'
-              for path in executed()]
     notes = [f'<p class="warning" role="note">{text}</p>' for text in warnings(metrics)]
+    real = listing(executed(REAL), f"{REAL}/")
+    group = ['<h2 id="real">The real study</h2><ul>', *real, "</ul>"] if real else []
     body = [f"<h1>{TITLE}</h1>", INTRODUCTION, *notes,
-            '<h2 id="claims">Claims</h2>', claims_html(measured(metrics)), INTERVALS,
+            '<h2 id="claims">Claims</h2>', claims_html(measured(both), both), STUDY, INTERVALS,
             picture("04_evaluation", "preference"),
             '<h2 id="published">Beside the published result</h2>',
             f"<p>{PUBLISHED}{scale(metrics)}</p>",
-            '<h2 id="pages">Pages</h2><ul>', *listed,
+            '<h2 id="pages">Pages</h2><ul>', *listing(executed()),
             '<li><a href="log.html">What was tried, and what did not work</a></li>'
-            '<li><a href="runtime.html">Run times and hardware</a></li></ul>',
+            '<li><a href="runtime.html">Run times and hardware</a></li></ul>', *group,
             '<h2 id="parameters">Parameters</h2>', parameters_html(name, mine, default),
             '<h2 id="environment">Environment</h2>', environment_html(mine.runtime.threads)]
     headings = [(2, anchor, anchor.capitalize())
                 for anchor in ("claims", "published", "pages", "parameters", "environment")]
+    if real:
+        headings.insert(3, (2, "real", "The real study"))
     return page(TITLE, "\n".join(body), headings, "index.html", pages())
+
+
+def listing(notebooks: list[Path], folder: str = "") -> list[str]:
+    """Executed notebooks as items of a list, each a link to its page."""
+    return [f'<li><a href="{folder}{path.stem}.html">{html.escape(question(path))}</a></li>'
+            for path in notebooks]
 
 
 def picture(notebook: str, name: str) -> str:
@@ -155,23 +172,36 @@ def question(path: Path) -> str:
 
 
 def runtime_html() -> str:
-    """The page of run times, from what the runner noted in reports/runtime.json."""
-    place = REPORTS / "runtime.json"
+    """The page of run times, from what the runner noted in runtime.json of each group."""
+    body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
+            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>")
+    body += runtimes("", "Run times by stage.")
+    if executed(REAL):
+        body += runtimes(REAL, "Run times of the real study, by stage.")
+    return page("Run times", body, current="runtime.html", links=pages())
+
+
+def runtimes(folder: str, caption: str) -> str:
+    """The table of run times of one group."""
+    place = REPORTS / folder / "runtime.json"
     known = read_json(place) if place.exists() else {"stages": {}}
     rows = [{"stage": stage, "preset": row["preset"], "minutes": f"{row['seconds'] / 60:.1f}",
              "peak memory (MB)": row["peak_memory_mb"], "machine": row["machine"]}
             for stage, row in sorted(known["stages"].items())]
-    body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
-            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>")
-    table = scroll(table_html(rows, "Run times by stage."), "run times")
-    return page("Run times", body + table, current="runtime.html", links=pages())
+    return scroll(table_html(rows, caption), caption.rstrip("."))
 
 
-def notebook_page(path: Path) -> str:
-    """The page of one executed notebook."""
+def notebook_page(path: Path, folder: str = "") -> str:
+    """The page of one executed notebook of a group."""
     body, headings = notebook_html(read_json(path))
+    links = pages(folder)
+    if folder:  # a notebook that both groups run links to pages that only the first may have
+        own = {file for file, _ in links}
+        body = re.sub(r'(?<=href=")\w+\.html',
+                      lambda found: found[0] if found[0] in own else f"../{found[0]}", body)
+        body = body.replace("</h1>", f"</h1>{OF_STUDY}", 1)
     title = html.unescape(re.sub(r"<[^>]+>", "", headings[0][2]))
-    return page(title, body, headings, f"{path.stem}.html", pages())
+    return page(title, body, headings, f"{path.stem}.html", links)
 
 
 def log_html() -> str:
@@ -187,9 +217,10 @@ def command(runtime_only: bool = False) -> None:
     if runtime_only:
         write_text(REPORTS / "runtime.html", runtime_html())
         return
-    for path in executed():
-        write_text(REPORTS / f"{path.stem}.html", notebook_page(path))
+    for folder in ("", REAL):
+        for path in executed(folder):
+            write_text(REPORTS / folder / f"{path.stem}.html", notebook_page(path, folder))
     write_text(REPORTS / "log.html", log_html())
     write_text(REPORTS / "index.html", index_html())
     readme = ROOT / "README.md"
-    write_text(readme, with_results(readme.read_text(encoding="utf-8"), load_metrics()))
+    write_text(readme, with_results(readme.read_text(encoding="utf-8"), worlds()))

@@ -13,6 +13,8 @@ from itertools import chain
 import numpy as np
 
 from lib.core.records import DataError
+from lib.core.rows import Competency, Profile, Prompt, Written
+from lib.judging.texts import text_of
 from lib.metrics.keyphrases import stem_f1
 from lib.metrics.words import stems, stop_words
 
@@ -144,3 +146,30 @@ def _heaviest(text, weights, n):
     """A text's n phrases whose stems weigh most in sum; of equal ones those that come first."""
     return sorted(candidates(text),
                   key=lambda phrase: -sum(weights[stem] for stem in stems(phrase)))[:n]
+
+
+def ranked(train: Sequence[Prompt], validation: Sequence[Prompt], test: Sequence[Prompt],
+           encode: Encode, most: int = 20) -> dict[str, list[list[str]]]:
+    """{ranker: terms of each test text}, as many a text as does best on the validation texts.
+
+    train: whose words weigh. validation: with references.
+    """
+    known, wanted = list(map(text_of, validation)), [row["references"] for row in validation]
+    rankers = {"tfidf": tfidf(list(map(text_of, train))), "text_rank": text_rank,
+               "encoder_rank": encoder_rank(encode)}
+    found = {}
+    for name, rank in rankers.items():
+        count = choose_count(rank(known, most), wanted, range(1, most + 1))
+        found[name] = rank(list(map(text_of, test)), count)
+    return found
+
+
+def as_written(prompts: Sequence[Prompt], terms: Sequence[Sequence[str]]) -> list[Written]:
+    """Terms as profiles of names alone, to be measured like what models wrote."""
+    rows: list[Written] = []
+    for prompt, names in zip(prompts, terms, strict=True):
+        items = [Competency(name=name, description="") for name in names]
+        profile = Profile(domain="", competencies=items) if items else None
+        rows.append(Written(id=prompt["id"], text="\n".join(names), tokens=0, finished=True,
+                            profile=profile))
+    return rows

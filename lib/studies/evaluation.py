@@ -22,7 +22,8 @@ def write_profiles(name: str, model: Module, tokenizer: Tokenizer, prompts: list
     """One profile per prompt by one model, in the prompts' order. name: what the bar calls it."""
     keys = [prompt["id"] for prompt in prompts]
     ids = encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
-    drawn = complete_all(model, tokenizer, list(zip(keys, ids)), models.batch_size, journal,
+    # One answer a prompt, where sampling writes K: so more prompts fit into a batch.
+    drawn = complete_all(model, tokenizer, list(zip(keys, ids)), 4 * models.batch_size, journal,
                          f"{name} writes", temperature=decoding.temperature, top_p=decoding.top_p,
                          max_new_tokens=models.max_new_tokens, seed=seed)
     first: list[Any] = [{"id": key, **drawn[key][0]} for key in keys]
@@ -70,6 +71,12 @@ def only(prompts: list[Prompt], written: list[Written]) -> list[Written]:
     """What was written to some prompts."""
     ids = {prompt["id"] for prompt in prompts}
     return [row for row in written if row["id"] in ids]
+
+
+def among(prompts: list[Prompt], written: list[Written]) -> list[Prompt]:
+    """The prompts that something was written to, in their order."""
+    ids = {row["id"] for row in written}
+    return [prompt for prompt in prompts if prompt["id"] in ids]
 
 
 def columns(summary: Mapping[str, Any], *measures: str) -> dict[str, Any]:

@@ -3,11 +3,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from lib.competencies import abstracts
 from lib.core.rows import Prompt, Rate, Written
+from lib.core.sections.preset import Preset
+from lib.core.settings import ROOT
 from lib.metrics import stats
 from lib.metrics.competencies import names_in
 from lib.metrics.keyphrases import measure_references, outcome
+from lib.studies.synthesis import assigned, build_prompts
 
 SCORES = ("precision", "recall", "f1", "soft_f1", "faithful_words", "faithful_trigrams",
           "repeated_names", "repeated_descriptions")
@@ -49,3 +54,15 @@ def preference(prompts: list[Prompt], ours: list[Written], theirs: list[Written]
 def known(rows: Measured, score: str) -> list[float]:
     """The values of one score, where it is known."""
     return [row[score] for row in rows if row[score] is not None]
+
+
+def shown_prompts(settings: Preset, tokenizer: Tokenizer) -> list[Prompt]:
+    """Prompts of the texts that pages may show, evaluation.shown; none where the file is not."""
+    shown = settings.evaluation.shown
+    if not shown.path or not (ROOT / shown.path).exists():
+        return []
+    columns = settings.data.columns.model_dump() | {"text": shown.text}
+    rows, _ = abstracts.read(ROOT / shown.path, columns)
+    groups = abstracts.group(rows[:shown.texts], 1)
+    return build_prompts([assigned(group, "shown") for group in groups], tokenizer,
+                         settings.models)[0]

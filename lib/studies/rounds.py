@@ -14,7 +14,7 @@ from lib.core.rows import Candidates, Preference, Prompt, Rate
 from lib.core.sections.preset import Preset
 from lib.endpoint.store import Calls
 from lib.judging import ranking, schemes
-from lib.judging.panel import Training, assemble
+from lib.judging.panel import Training, assemble, only
 from lib.studies.synthesis import sample_candidates
 from lib.training import launch
 
@@ -61,11 +61,7 @@ def fresh_pairs(model: Module, tokenizer: Tokenizer, prompts: list[Prompt], sett
     """
     seed = settings.candidates.seed + 1000 * number
     sampling = settings.candidates.model_copy(update={"seed": seed})
-    named = set(settings.rounds.judges)
-    for judge in settings.judging.panel:
-        named |= (judge.standardised or {}).keys() if judge.name in named else set()
-    members = [judge for judge in settings.judging.panel if judge.name in named]
-    judging = settings.judging.model_copy(update={"panel": members})
+    judging = only(settings.judging, settings.rounds.judges)
     candidates = sample_candidates(model, tokenizer, prompts, sampling, settings.models, journal)
     texts = {row["id"]: row["completions"] for row in candidates}
     panel = assemble(settings.model_copy(update={"judging": judging}), prompts, texts, calls, work,

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from lib.core.records import Journal
 from lib.core.rows import Labelled, Message, Rate
 from lib.metrics import stats
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
+from lib.models.scoring import log_likelihood
 
 TEMPLATES = {
     "plain": "Instruction: {instruction}\nInput: {text}\nAnswer: ",  # FinGPT's
@@ -49,14 +52,43 @@ def loose(answer: str, order: Iterable[str], default: str) -> str:
 def ask(model: Any, tokenizer: Any, rows: Sequence[Labelled], template: str, batch_size: int,
         max_new_tokens: int, description: str = "answers") -> list[str]:
     """What a model answers to each row, by greedy decoding, in the order of the rows."""
-    prompts: list[Any] = [prompt(row, template) for row in rows]
-    if template == "chat":
-        ids = encode_chats(tokenizer, prompts)
-    else:
-        ids = tokenizer(prompts)["input_ids"]
+    ids = encode(tokenizer, rows, template)
     said = complete_all(model, tokenizer, [(str(i), row) for i, row in enumerate(ids)], batch_size,
                         description=description, max_new_tokens=max_new_tokens)
     return [said[str(i)][0]["text"] for i in range(len(rows))]
+
+
+def encode(tokenizer: Any, rows: Sequence[Labelled], template: str) -> list[list[int]]:
+    """The prompt of each row as token ids."""
+    prompts: list[Any] = [prompt(row, template) for row in rows]
+    if template == "chat":
+        return encode_chats(tokenizer, prompts)
+    return tokenizer(prompts)["input_ids"]
+
+
+def choose(model: Any, tokenizer: Any, items: Sequence[tuple[str, list[int]]],
+           labels: Sequence[str], batch_size: int, journal: Journal | None = None,
+           ) -> dict[str, list[float]]:
+    """{key: probability of each label} of many (key, prompt ids), by the label's tokens after it.
+
+    That is of the label as a whole answer or the beginning of one; what is missing to 1 are other
+    answers. No label may begin with another one. journal: what it has is not asked again.
+    """
+    answers = tokenizer(list(labels), add_special_tokens=False)["input_ids"]
+    found = {key: journal[key] for key, _ in items if journal is not None and key in journal}
+    todo = {key: ids for key, ids in items if key not in found}
+    keys = sorted(todo, key=lambda key: len(todo[key]))
+    with tqdm(total=len(keys) + len(found), initial=len(found), desc="labels", unit="text") as bar:
+        for start in range(0, len(keys), batch_size):
+            batch = keys[start:start + batch_size]
+            prompts = [todo[key] for key in batch for _ in answers]
+            logps = log_likelihood(model, prompts, answers * len(batch))
+            chances = np.exp(logps).reshape(len(batch), len(answers)).tolist()
+            if journal is not None:
+                journal.add(zip(batch, chances))
+            found |= dict(zip(batch, chances))
+            bar.update(len(batch))
+    return found
 
 
 def baselines(train: Sequence[Mapping[str, Any]],

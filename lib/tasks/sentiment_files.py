@@ -25,9 +25,10 @@ def decode(path: Path) -> tuple[str, str]:
         return raw.decode("latin-1"), "Latin-1"
 
 
-def csv_records(text: str, _: str) -> Records:
+def csv_records(text: str, _: str, delimiter: str = ",") -> Records:
     """Of a CSV file. A quoted text may run over several lines, so lines are counted."""
-    reader = csv.reader(io.StringIO(text.replace("\x00", " "), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text.replace("\x00", " "), newline=""),
+                        delimiter=delimiter, strict=True)
     header, line = next(reader, []), reader.line_num
     while True:
         start = line + 1

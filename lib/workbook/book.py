@@ -77,15 +77,18 @@ class Workbook:
         place.mkdir(parents=True, exist_ok=True)
         return place
 
-    def journal(self, place: Path, name: str) -> Journal:
-        """A journal of what models wrote, in a folder for work in progress.
+    def kept(self, place: Path) -> Path:
+        """The folder for what models wrote, given one for work in progress: the same.
 
         With runtime.keep_written it stands beside the data instead and is never removed, so that
         who has it goes on from there.
         """
-        if self.settings.runtime.keep_written:
-            place = self.results / "written" / place.name
-        return Journal(place / f"{name}.jsonl")
+        keep = self.settings.runtime.keep_written
+        return self.results / "written" / place.name if keep else place
+
+    def journal(self, place: Path, name: str) -> Journal:
+        """A journal of what models wrote, in the `kept` folder."""
+        return Journal(self.kept(place) / f"{name}.jsonl")
 
     def done(self, place: Path) -> None:
         """The result is written: the work in progress can go."""

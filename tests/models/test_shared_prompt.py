@@ -1,6 +1,7 @@
 """Rows that share a prompt write what the library's own way writes, and what they say is exact."""
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
@@ -62,6 +63,18 @@ def test_log_probabilities_equal_those_of_one_plain_forward(family, dtype, toler
         assert logps == pytest.approx(plain, abs=tolerance)
     assert {finished for *_, finished in rows} == {True, False}
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_an_adapter_is_heard():
+    plain, model = drawn(new_model()), new_model()
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, init_lora_weights=False)
+    model = get_peft_model(model, config).eval()
+    assert shared_prompt.can_share(model, len(PROMPTS[0]) + NEW)
+    rows = drawn(model)
+    assert [tokens for tokens, *_ in rows] != [tokens for tokens, *_ in plain]
+    for place, (tokens, logps, _) in enumerate(rows):
+        forward, = scoring.token_logps(model, [PROMPTS[place // 3]], [tokens]) if tokens else [[]]
+        assert logps == pytest.approx(forward, abs=1e-5)
 
 
 def test_rows_that_leave_change_nothing(monkeypatch):

@@ -1,9 +1,11 @@
 """The adapter's card with its results, and what goes to a hub: what belongs there, when asked."""
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from helpers.tunings import small_settings
 
 from lib.__main__ import main
@@ -56,7 +58,7 @@ def published(tmp_path, monkeypatch):
 def test_the_card_tells_results_with_intervals_and_is_only_printed(published, capsys):
     main(["card", "--adapter", str(published.adapter)])
     text, rate = capsys.readouterr().out, published.measured["preference_over_base"]
-    shown = f"{rate['rate']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}] | {rate['n']}"
+    shown = f"{rate['rate']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]; n = {rate['n']}; "
     assert shown in text and "| 7 | 0.6000 | 1.2346 |" in text and "Preset: default." in text
     assert text.startswith("---\n# The base is a directory")
     order = [text.index(f"## {title}") for title in ("Every argument", "Evaluation", "Limits")]
@@ -98,3 +100,36 @@ def test_a_card_never_shows_another_adapters_numbers(published):
     with pytest.raises(SystemExit, match="no adapter with a card"):
         main(["card", "--adapter", str(published.metrics)])
     assert published.noted == {}
+
+
+def test_the_card_of_the_real_study_has_that_studys_numbers(published, capsys, monkeypatch):
+    root, folder = published.adapter.parent, published.metrics / claims.REAL
+    monkeypatch.setattr(card, "ROOT", root)
+    place = root / "data" / claims.REAL / "adapter"
+    shutil.copytree(published.adapter, place)
+    asking = ["card", "--adapter", f"data/{claims.REAL}/adapter"]
+    with pytest.raises(SystemExit, match=r"smollm2/03_dpo.json is missing; run make real"):
+        main(asking)
+    write_json(folder / "03_dpo.json", read_json(published.metrics / "03_dpo.json"))
+    rate = {"rate": 0.625, "low": 0.575, "high": 0.675, "n": 400}
+    write_json(folder / "04_evaluation.json", everywhere(rate, "default"))
+    main(asking)
+    text = capsys.readouterr().out
+    shown = "0.625 [0.575, 0.675]; n = 400; target ≥ 0.60, low end > 0.50, n ≥ 400: met |"
+    assert shown in text and "| claim | real texts (people's terms)" in text
+    assert "On texts that nothing was chosen on" in text
+    assert "F1 of competencies, larger" not in text, "this world has none"
+    assert "not run yet" not in text, "the evaluation alone"
+
+
+def everywhere(rate, preset):
+    """Numbers of the real study's evaluation: the same wherever a claim looks."""
+    numbers = {"preset": preset, "temperature_0.2": {"judge": rate, "people": rate}}
+    for claim in yaml.safe_load(claims.CLAIMS.read_text()):
+        notebook, *way = claim.get("real", {"metric": ""})["metric"].split(".")
+        if notebook == "04_evaluation" and not way[0].startswith("temperature"):
+            tree = numbers
+            for name in way[:-1]:
+                tree = tree.setdefault(name, {})
+            tree[way[-1]] = rate
+    return numbers

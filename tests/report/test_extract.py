@@ -46,6 +46,9 @@ def test_three_forms_of_output(abstracts, tmp_path, capsys):
     names = [{one["name"] for one in profile["competencies"]}
              for profile in (truth, rows[0]["profile"])]
     assert names[0] & names[1]
+    sure = [one["confidence"] for row in rows[:5] for one in row["profile"]["competencies"]]
+    assert all(0 < value <= 1 for value in sure) and max(sure) > 0.5
+    assert {row["unlike_training"] for row in rows} == {None}  # no preset says what is known
     assert "left out: abstracts.jsonl line" in said.err and "6 profiles" in said.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["profiles.jsonl"]
     extract.write(rows, REJECTED, tmp_path / "profiles.csv")
@@ -54,9 +57,24 @@ def test_three_forms_of_output(abstracts, tmp_path, capsys):
     first = rows[0]["profile"]["competencies"][0]
     assert table[0]["competency"] == first["name"]
     assert table[0]["description"] == first["description"]
+    assert float(table[0]["confidence"]) == first["confidence"] and not table[0]["unlike_training"]
     extract.write(rows, REJECTED, tmp_path / "profiles.html")
     page = (tmp_path / "profiles.html").read_text()
     assert "<script" not in page and "&lt;i&gt;" in page and "Author 0" in page
+
+
+def test_what_is_unlike_the_training_is_said(tmp_path, capsys, monkeypatch):
+    row = {"id": "a", "author": "b", "problems": [], "unlike_training": True, "profile": {
+        "domain": "-1", "competencies": [{"name": "-x", "description": "", "confidence": None}]}}
+    assert list(csv.DictReader(extract.as_csv([row]).splitlines())) == [{
+        "id": "a", "author": "b", "domain": "-1", "competency": "'-x", "description": "",
+        "confidence": "", "problems": "", "unlike_training": "true"}]
+    page = extract.as_html([row, {**row, "unlike_training": False}], [])
+    assert page.count("Note: unlike the texts that the model was trained on.") == 1
+    journal = extract.Journal(tmp_path / "journal")
+    monkeypatch.setattr(extract, "extract", lambda given: ([row, row], [], journal))
+    extract.command(arguments("x.csv", "-o", tmp_path / "x.csv"))
+    assert "WARNING: 2 of 2 profiles are of texts unlike" in capsys.readouterr().err
 
 
 def test_it_resumes_where_it_stopped(abstracts, tmp_path, monkeypatch):

@@ -42,3 +42,12 @@ def test_a_page_names_itself_without_a_link():
     page = html.page("<T>", "<h1>T</h1>", [(2, "x", "X")], "a.html", links)
     assert "<li>A</li>" in page and '<li><a href="b.html">B</a></li>' in page
     assert "<title>&lt;T&gt;</title>" in page and '<li><a href="#x">X</a></li>' in page
+
+
+def test_a_page_names_its_neighbours():
+    links = (("../i.html", "I"), ("a.html", "A"), ("b.html", "B"))
+    first, middle = (html.page("T", "<h1>T</h1>", (), file, links) for file, _ in links[:2])
+    assert "Previous:" not in first and 'Next: <a href="a.html">A</a>' in first
+    assert 'Previous: <a href="../i.html">I</a>' in middle
+    assert 'Next: <a href="b.html">B</a>' in middle
+    assert "Next" not in html.page("T", "<h1>T</h1>")

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 from helpers.pages import Page
 
-from lib.core.records import write_json
+from lib.core.records import write_json, write_text
 from lib.core.settings import ROOT, load
 from lib.report import claims, site
 
-PAGES = [file for file, _ in site.pages()]
+PAGES = [file for file, _ in site.pages()] + [
+    f"{claims.REAL}/{path.stem}.html" for path in site.executed(claims.REAL)]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
@@ -32,7 +33,8 @@ def test_pages_are_sound(file):
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", outward)
     for link in [link for link in page.links if not link.startswith("https://arxiv.org/")]:
         target, _, anchor = link.partition("#")
-        other = Page((ROOT / "reports" / (target or file)).read_text())
+        place = (ROOT / "reports" / file).parent / target if target else ROOT / "reports" / file
+        other = Page(place.read_text())
         assert not anchor or anchor in other.ids or anchor == "content", link
 
 
@@ -105,6 +107,48 @@ def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypa
     monkeypatch.setattr(site, "index_html", str)
     site.command()
     assert {path.name for path in tmp_path.glob("*.html")} == {"index.html", "log.html"}
+
+
+def notebook(title, link=""):
+    """An executed notebook."""
+    question = {"cell_type": "markdown", "source": f"# {title}\n\n**Question** Why? {link}"}
+    return {"cells": [question]}
+
+
+def test_pages_of_the_real_study_stand_in_a_folder_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "REPORTS", tmp_path)
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    monkeypatch.setattr(site, "environment_html", str)
+    write_text(tmp_path / "README.md", "")
+    write_text(tmp_path / "notebooks" / "LOG.md", "# Log")
+    write_json(tmp_path / "notebooks" / "04_evaluation.ipynb", notebook("Here"))
+    write_json(tmp_path / "notebooks" / "03_dpo.ipynb", notebook("Tuning"))
+    site.command()
+    assert "real" not in Page((tmp_path / "index.html").read_text()).ids
+    assert not (tmp_path / claims.REAL).exists()
+    folder = tmp_path / claims.REAL
+    for name in ("quick", claims.REAL):
+        write_json(tmp_path / name / "notebooks" / "04_evaluation.ipynb",
+                   notebook("There", "[there](03_dpo.html), [log](log.html)"))
+        write_json(tmp_path / name / "notebooks" / "05_more.ipynb",
+                   notebook("More", "[back](04_evaluation.html#why)"))
+    stage = {"preset": "p", "seconds": 60.0, "peak_memory_mb": 7, "machine": "m"}
+    write_json(folder / "runtime.json", {"stages": {"04_evaluation": stage}})
+    site.command()
+    site.command(runtime_only=True)
+    assert not list((tmp_path / "quick").glob("*.html"))
+    index = Page((tmp_path / "index.html").read_text())
+    assert {f"{claims.REAL}/04_evaluation.html", "03_dpo.html", "#real"} <= set(index.links)
+    pages = {file: Page((folder / f"{file}.html").read_text())
+             for file in ("04_evaluation", "05_more")}
+    assert {"../03_dpo.html", "../log.html", "05_more.html"} <= set(pages["04_evaluation"].links)
+    assert "04_evaluation.html#why" in pages["05_more"].links
+    assert site.OF_STUDY in (folder / "05_more.html").read_text()
+    assert site.OF_STUDY not in (tmp_path / "03_dpo.html").read_text()
+    for page in pages.values():
+        targets = [link.split("#")[0] for link in page.links if link != "#content"]
+        assert targets and all((folder / target).exists() for target in targets)
+    assert "Run times of the real study" in (tmp_path / "runtime.html").read_text()
 
 
 @pytest.fixture(scope="module")

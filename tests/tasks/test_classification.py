@@ -1,6 +1,8 @@
 """Classifying by instruction: prompts, readings of answers, baselines."""
 import pytest
+import torch
 
+from lib.core.records import Journal
 from lib.tasks import classification, sentiment
 
 
@@ -56,3 +58,20 @@ def test_a_model_is_asked_in_the_order_of_the_rows(tiny):
         together = classification.ask(model, tokenizer, rows, template, 2, 3)
         assert together == [classification.ask(model, tokenizer, [row], template, 1, 3)[0]
                             for row in rows]
+
+
+def test_choices_have_the_probability_of_their_tokens(tiny, tmp_path):
+    model, tokenizer = tiny
+    rows = [{"instruction": "Is it so?", "text": "coral " * n} for n in (9, 1, 5)]
+    labels = ("yes", "perhaps", "no")
+    items = list(zip("abc", classification.encode(tokenizer, rows, "plain")))
+    journal = Journal(tmp_path / "journal")
+    found = classification.choose(model, tokenizer, items, labels, 2, journal)
+    for key, ids in items:
+        for label, chance in zip(labels, found[key], strict=True):
+            answer = tokenizer(label, add_special_tokens=False)["input_ids"]
+            logps = model(torch.tensor([ids + answer])).logits[0].log_softmax(-1)
+            whole = sum(logps[len(ids) + i - 1, token] for i, token in enumerate(answer))
+            assert chance == pytest.approx(whole.exp().item(), rel=1e-4)
+    nobody = None  # all is known: no model is asked
+    assert classification.choose(nobody, tokenizer, items, labels, 2, journal) == found

@@ -60,6 +60,28 @@ def test_work_in_progress_is_named_by_what_decides_it_and_goes_when_done(stage):
     assert not one.exists() and other.exists()
 
 
+def test_what_models_wrote_outlives_its_stage_only_where_it_is_kept(stage, monkeypatch):
+    work = stage.work("inputs")
+    stage.journal(work, "base").add([("a", 1)])
+    assert (work / "base.jsonl").exists()
+    runtime = stage.settings.runtime.model_copy(update={"keep_written": True})
+    stage.settings = stage.settings.model_copy(update={"runtime": runtime})
+    stage.journal(work, "base").add([("a", 2)])
+    stage.done(work)
+    kept, = (stage.data / "written").rglob("*.jsonl")
+    assert kept.parent.name == work.name and stage.journal(work, "base")["a"] == 2
+
+
+def test_a_preset_with_a_folder_keeps_to_it(stage, tmp_path):
+    book = Workbook("03_dpo", "smollm2")
+    book.record({"rate": 1})
+    places = (book.data, book.reports, book.metrics, book.figures.parent.parent)
+    assert [str(place.relative_to(tmp_path)) for place in places] == [
+        "data/smollm2", "reports/smollm2", "reports/metrics/smollm2", "reports/smollm2"]
+    assert [path.name for path in book.metrics.iterdir()] == ["03_dpo.json"]
+    assert not list((tmp_path / "reports" / "metrics").glob("*.json"))
+
+
 def test_settings_are_shown_beside_the_default_ones_only_where_they_differ(stage, shown):
     stage.parameters("runtime")
     stage.preset, stage.settings = module.load("laptop")

@@ -1,7 +1,10 @@
 """A notebook as a stage: what an executed copy forgets, and what goes wrong in one sentence."""
+from types import SimpleNamespace
+
 import pytest
 
 from lib.core.records import DataError
+from lib.core.settings import ROOT
 from lib.workbook import runner
 
 
@@ -22,3 +25,56 @@ def test_executed_notebooks_forget_times_and_progress():
 def test_a_missing_notebook_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.ipynb: no such notebook"):
         runner.execute(tmp_path / "absent.ipynb")
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A project whose real study has two stages; says what ran. Its data are not there yet."""
+    ran = []
+    place = tmp_path / "notebooks" / "real" / "dvc.yaml"
+    place.parent.mkdir(parents=True)
+    place.write_text("stages:\n  one: {cmd: '${run} notebooks/one.ipynb'}\n"
+                     "  two: {cmd: '${run} notebooks/two.ipynb number=2'}\n")
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    monkeypatch.setattr(runner, "REAL", place)
+    monkeypatch.setattr(runner, "execute", lambda *given: ran.append(given))
+    return tmp_path, ran
+
+
+def with_texts(place):
+    for name in ("train", "dev"):
+        file = place / "data" / "keyphrases" / f"inspec_{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def test_the_real_study_says_where_its_texts_come_from(study):
+    with pytest.raises(DataError, match=r"inspec_train.jsonl is missing.*README\.md says where"):
+        runner.real(quick=True, part="")
+    assert "taln-ls2n/inspec" in (ROOT / "data/keyphrases/README.md").read_text()
+
+
+def test_quick_runs_each_stage_once_on_the_quick_preset(study):
+    place, ran = study
+    with_texts(place)
+    runner.real(quick=True, part="")
+    runner.real(quick=True, part="two")
+    two = place / "notebooks/two.ipynb", "smollm2_quick", [("number", 2)]
+    assert ran == [(place / "notebooks/one.ipynb", "smollm2_quick", []), two, two]
+    with pytest.raises(DataError, match="'three' is no part of the real study; it has one, two"):
+        runner.real(quick=True, part="three")
+
+
+def test_the_whole_study_runs_through_dvc_and_a_failure_says_how_to_go_on(study, monkeypatch):
+    place, _ = study
+    with_texts(place)
+    calls = []
+
+    def called(words, cwd):
+        calls.append((words[1:], cwd))
+        return SimpleNamespace(returncode=len(calls) - 1)
+    monkeypatch.setattr(runner.subprocess, "run", called)
+    runner.real(quick=False, part="one")
+    assert calls == [(["-m", "dvc", "repro", "notebooks/real/dvc.yaml:one"], place)]
+    with pytest.raises(DataError, match="give the same command again"):
+        runner.real(quick=False, part="")

@@ -13,9 +13,20 @@ class Decoding(Section):
     top_p: float = Field(gt=0, le=1)
 
 
+class Shown(Section):
+    """Texts for pages that show whole ones. path: "" for none; text: the name of their key."""
+    path: str
+    text: str
+    texts: int = Count
+
+
 class Evaluation(Section):
     """Under which decoding settings models are compared."""
     seed: int
+    judge: str
+    thesis_texts: int = Count
+    control_texts: int = Count
+    shown: Shown
     thesis_setting: str
     settings: dict[str, Decoding]
     examples: int = Count
