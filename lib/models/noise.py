@@ -38,24 +38,24 @@ class SeededSampler(LogitsProcessor):
             mass = logp.exp().cumsum(dim=-1)
             cut = mass - logp.exp() >= self.top_p  # the token that crosses top_p stays
             logits = logits.masked_fill(cut.scatter(-1, index, cut), -torch.inf)
-        return logits.add_(self._gumbel(rows, logits.shape[-1]).to(logits.device))
+        return logits.sub_(self._noise(rows, logits.shape[-1], logits.device))
 
-    def _gumbel(self, rows, vocabulary):
-        """(rows, vocabulary) of standard Gumbel noise; a prompt without a row draws no more."""
+    def _noise(self, rows, vocabulary, device):
+        """(rows, vocabulary), less a standard Gumbel; a prompt without a row draws no more."""
         prompts, counts = (rows // self.k).unique(return_counts=True)
 
         def uniform(prompt):
-            # Always of k rows, so that none depends on which others there are. This is the slowest
-            # part of a step with a large vocabulary; it needs one thread, and no lock of Python's.
-            return torch.rand(self.k, vocabulary, dtype=torch.float64,
-                              generator=self.generators[prompt])
+            # Always of k rows, so that none depends on which others there are. With a large
+            # vocabulary this takes long, but one thread only, and no lock of Python's.
+            numbers = torch.empty(self.k, vocabulary, dtype=torch.float64)
+            return numbers.uniform_(-1, 0, generator=self.generators[prompt])
         noise, start = torch.empty(len(rows), vocabulary), 0
         drawn = self.threads.map(uniform, prompts.tolist())
         for sample, count in zip(drawn, counts.tolist()):
             mine = slice(start, start + count)
             sample = sample if count == self.k else sample[rows[mine] % self.k]
             # Exponential, as `exponential_` of torch makes it on a CPU at three times the cost.
-            noise[mine] = sample.neg_().add_(1).log_().neg_()
-            noise[mine].log_().neg_()
+            noise[mine] = sample.neg_().log_()
+            noise[mine].neg_().log_()
             start += count
-        return noise
+        return noise.to(device)

@@ -194,4 +194,4 @@ def write(model: "Model", prompts: list[list[int]], k: int, sampler: SeededSampl
 
 def _logps(logits, drawn):
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return (logits.gather(-1, drawn[:, None])[:, 0] - logits.logsumexp(-1)).double().cpu()
+    return logits.log_softmax(-1).gather(-1, drawn[:, None])[:, 0].double().cpu()

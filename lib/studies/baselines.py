@@ -12,6 +12,7 @@ from itertools import chain
 
 import numpy as np
 
+from lib.competencies.profiles import MAXIMUM
 from lib.core.records import DataError
 from lib.core.rows import Competency, Profile, Prompt, Written
 from lib.judging.texts import text_of
@@ -22,6 +23,7 @@ Encode = Callable[[list[str]], np.ndarray]  # from n texts to (n, width) vectors
 Ranker = Callable[[Sequence[str], int], list[list[str]]]  # (texts, n): at most n terms a text
 
 LONGEST = 4  # words in a term
+RELEVANCE = (0.5, 0.65, 0.8, 1.0)  # of the encoder's ranker, to choose from on validation texts
 TOKEN = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*[+#]*|[^\w\s]|\n")
 
 
@@ -90,7 +92,7 @@ def text_rank(texts: Sequence[str], n: int) -> list[list[str]]:
     return [_heaviest(text, weights(text), n) for text in texts]
 
 
-def encoder_rank(encode: Encode, relevance: float = 0.5) -> Ranker:
+def encoder_rank(encode: Encode, relevance: float) -> Ranker:
     """Ranks phrases by their cosine to the text, less that to a phrase chosen before.
 
     relevance: the share of the first, see `marginal`. Bennani-Smires et al. 2018, "Simple
@@ -135,11 +137,14 @@ def choose_count(ranked: Sequence[Sequence[str]], references: Sequence[Sequence[
     ranked: each text's terms, best first, as many as the highest count. references: each text's.
     Choose on validation texts.
     """
-    def quality(count):
-        pairs = zip(ranked, references, strict=True)
-        return math.fsum(stem_f1(terms[:count], wanted) for terms, wanted in pairs)
+    return max(sorted(counts), key=lambda count: quality(ranked, references, count))
 
-    return max(sorted(counts), key=quality)
+
+def quality(ranked: Sequence[Sequence[str]], references: Sequence[Sequence[str]],
+            count: int) -> float:
+    """The sum of the texts' stem-exact F1 with so many terms a text."""
+    pairs = zip(ranked, references, strict=True)
+    return math.fsum(stem_f1(terms[:count], wanted) for terms, wanted in pairs)
 
 
 def _heaviest(text, weights, n):
@@ -150,17 +155,25 @@ def _heaviest(text, weights, n):
 
 def ranked(train: Sequence[Prompt], validation: Sequence[Prompt], test: Sequence[Prompt],
            encode: Encode, most: int = 20) -> dict[str, list[list[str]]]:
-    """{ranker: terms of each test text}, as many a text as does best on the validation texts.
+    """{ranker: terms of each test text}, best first.
 
-    train: whose words weigh. validation: with references.
+    Each ranker is there with as many terms a text as do best on the validation texts, and as
+    "..._8" with as many as a profile may have. train: whose words weigh. validation: with
+    references; the encoder's relevance is chosen on them, too.
     """
     known, wanted = list(map(text_of, validation)), [row["references"] for row in validation]
-    rankers = {"tfidf": tfidf(list(map(text_of, train))), "text_rank": text_rank,
-               "encoder_rank": encoder_rank(encode)}
+    rankers: dict[str, list[Ranker]] = {
+        "tfidf": [tfidf(list(map(text_of, train)))], "text_rank": [text_rank],
+        "encoder_rank": [encoder_rank(encode, share) for share in RELEVANCE]}
     found = {}
-    for name, rank in rankers.items():
-        count = choose_count(rank(known, most), wanted, range(1, most + 1))
-        found[name] = rank(list(map(text_of, test)), count)
+    for name, ranks in rankers.items():
+        tried = [(rank, rank(known, most)) for rank in ranks]
+        counts = [choose_count(terms, wanted, range(1, most + 1)) for _, terms in tried]
+        scores = [quality(terms, wanted, count) for (_, terms), count in zip(tried, counts)]
+        best = int(np.argmax(scores))
+        terms = tried[best][0](list(map(text_of, test)), max(MAXIMUM, counts[best]))
+        found[name] = [ranking[:counts[best]] for ranking in terms]
+        found[f"{name}_{MAXIMUM}"] = [ranking[:MAXIMUM] for ranking in terms]
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from lib.competencies.confidence import with_confidence
 from lib.competencies.profiles import conforms, parse
 from lib.core.records import Journal
 from lib.core.rows import Profile, Prompt, Written
@@ -17,17 +18,27 @@ from lib.models.sampling import complete_all
 
 
 def write_profiles(name: str, model: Module, tokenizer: Tokenizer, prompts: list[Prompt],
-                   models: Models, decoding: Decoding, seed: int,
-                   journal: Journal | None = None) -> list[Written]:
-    """One profile per prompt by one model, in the prompts' order. name: what the bar calls it."""
+                   models: Models, decoding: Decoding, seed: int, journal: Journal | None = None,
+                   sure: bool = False) -> list[Written]:
+    """One profile per prompt by one model, in the prompts' order. name: what the bar calls it.
+
+    sure: competencies have a confidence, see `with_confidence`.
+    """
     keys = [prompt["id"] for prompt in prompts]
     ids = encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
     # One answer a prompt, where sampling writes K: so more prompts fit into a batch.
     drawn = complete_all(model, tokenizer, list(zip(keys, ids)), 4 * models.batch_size, journal,
                          f"{name} writes", temperature=decoding.temperature, top_p=decoding.top_p,
-                         max_new_tokens=models.max_new_tokens, seed=seed)
-    first: list[Any] = [{"id": key, **drawn[key][0]} for key in keys]
-    rows: list[Any] = [{**row, "profile": parse(row["text"])} for row in first]
+                         max_new_tokens=models.max_new_tokens, seed=seed, with_logps=sure)
+    rows: list[Any] = []
+    for key in keys:
+        completion = drawn[key][0]
+        profile = parse(completion["text"])
+        if sure and profile:
+            profile = with_confidence(
+                profile, completion, lambda ids: tokenizer.decode(ids, skip_special_tokens=True))
+        kept = {field: completion[field] for field in ("text", "tokens", "finished")}
+        rows.append({"id": key, **kept, "profile": profile})
     return rows
 
 

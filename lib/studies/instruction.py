@@ -51,7 +51,7 @@ def tune(settings: Preset, rows: list[Labelled], quantisation: str, tuning: Tuni
     made: Any = {"rows": len(rows) - len(too_long), "too_long": len(too_long), "loss": loss,
                  "parameters": lora.trainable(tuned)}
     readme = card(name, made["rows"], quantisation, tuning, template)
-    lora.save_adapter(tuned, work / "adapter", name, readme)
+    lora.save_adapter(tuned, work / "adapter", name, readme, tuning.lora.stored)
     return made
 
 

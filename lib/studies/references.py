@@ -16,6 +16,17 @@ from lib.studies.synthesis import assigned, build_prompts
 
 SCORES = ("precision", "recall", "f1", "soft_f1", "faithful_words", "faithful_trigrams",
           "repeated_names", "repeated_descriptions")
+# F1 at five and at ten terms: Gallina, Boudin and Daille 2020 (JCDL), and the results that come
+# with pke (github.com/boudinfl/pke), both on the test file of 500 texts.
+PUBLISHED = [
+    {"method": "TF-IDF", "source": "pke", "F1@5": 28.4, "F1@10": 35.0},
+    {"method": "TextRank", "source": "pke", "F1@5": 26.9, "F1@10": 34.0},
+    {"method": "PositionRank", "source": "pke", "F1@5": 27.9, "F1@10": 32.9},
+    {"method": "MultipartiteRank", "source": "pke", "F1@5": 25.0, "F1@10": 29.3},
+    {"method": "EmbedRank", "source": "Gallina et al. 2020", "F1@5": None, "F1@10": 35.6},
+    {"method": "Kea (supervised)", "source": "Gallina et al. 2020", "F1@5": None, "F1@10": 34.5},
+    {"method": "CopyRNN (neural)", "source": "Gallina et al. 2020",
+     "F1@5": None, "F1@10": 28.2}]
 Encode = Callable[[list[str]], np.ndarray]
 Measured = list[dict[str, Any]]
 

@@ -15,6 +15,7 @@ from lib.core.rows import Labelled, Rejected
 from lib.core.sections.studies import Instruction
 from lib.metrics import stats
 from lib.metrics.labels import label_rates
+from lib.metrics.overlap import contaminated
 from lib.tasks import sentiment_synthetic
 from lib.tasks.classification import instruction, loose, strict
 from lib.tasks.sentiment_files import RECORDS, decode, files
@@ -24,6 +25,7 @@ Rows = list[dict[str, Any]]  # "id", "set", "source", "text", "label", "part", "
 Reading = tuple[Rows, list[Rejected], dict[str, Any]]
 
 LABELS = sentiment_synthetic.LABELS
+RUN, LINK = 7, re.compile(r"https?://\S+")  # words in a row that make two texts one
 ORDER, DEFAULT = ("positive", "negative"), "neutral"  # how FinGPT reads, see `classification.loose`
 HUB = {  # `datasets` runs no scripts any more, so FPB comes from the hub's own conversion
     "tfns": {"path": "zeroshot/twitter-financial-news-sentiment"},
@@ -68,6 +70,9 @@ def collect(wanted: Instruction, folder: Path, offline: bool) -> tuple[
         sets[name] = {part: sample(parts[part], size, wanted.seed) for part, size in sizes.items()}
         counts.append({"set": name, **found})
         rejected += refused
+    leaked = apart({name: parts for name, parts in sets.items() if name in HUB})
+    for count in counts:
+        count["training texts that a test holds"] = leaked[count["set"]]
     for rows in (rows for parts in sets.values() for rows in parts.values()):
         for row in rows:
             question = f"What is the sentiment of this {row['source']}?"
@@ -77,6 +82,24 @@ def collect(wanted: Instruction, folder: Path, offline: bool) -> tuple[
             f"instruction.single is {wanted.single!r}; the sets at hand are "
             f"{', '.join(sets) or 'none'}. Name one, or put {wanted.single!r} into {folder}.")
     return sets, counts, rejected
+
+
+def apart(sets: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Drop training texts that share RUN words in a row with a test text of any set; how many.
+
+    The public sets overlap: sentences of Financial PhraseBank stand in FiQA, and tweets come again
+    with another link. Links do not count as words. The sets are changed in place.
+    """
+    def plain(rows):
+        return [[LINK.sub(" ", row["text"])] for row in rows]
+
+    test = plain([row for parts in sets.values() for row in parts["test"]])
+    dropped = {}
+    for name, parts in sets.items():
+        leaking = set(contaminated(plain(parts["train"]), test, RUN))
+        parts["train"] = [row for i, row in enumerate(parts["train"]) if i not in leaking]
+        dropped[name] = len(leaking)
+    return dropped
 
 
 def answer_scores(rows: Sequence[Labelled], answers: Sequence[str],

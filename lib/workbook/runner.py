@@ -87,7 +87,10 @@ def real(quick: bool, part: str) -> None:
                     [(name, int(number)) for name, number in numbers.items()])
         return
     target = f"{REAL.relative_to(ROOT)}{':' if part else ''}{part}"
-    if subprocess.run([sys.executable, "-m", "dvc", "repro", target], cwd=ROOT).returncode:
+    # Stages call `python`: the one that runs this.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro", target]
+    if subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}).returncode:
         raise DataError("the real study stopped; give the same command again to go on from there.")
 
 

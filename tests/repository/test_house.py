@@ -141,7 +141,7 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     assert not {path: size for path, size in sizes.items() if size > 300}
     assert 80 <= statistics.median(sizes.values()) <= 160
     lines = sum(len(source(path).splitlines()) for path in MODULES)
-    assert lines <= 16_500  # of which the real study's are 2,500
+    assert lines <= 17_000  # of which the real study's are 3,000
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 380
     assert len((ROOT / "params.yaml").read_text().splitlines()) <= 440
 

@@ -23,7 +23,7 @@ def encode(texts):
 
 
 RANKERS = {"tfidf": baselines.tfidf(TRAINING), "text_rank": baselines.text_rank,
-           "encoder_rank": baselines.encoder_rank(encode)}
+           "encoder_rank": baselines.encoder_rank(encode, 0.5)}
 
 
 def test_candidates_stand_between_stop_words_and_punctuation():

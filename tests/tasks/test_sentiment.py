@@ -91,3 +91,15 @@ def test_the_real_files():
     assert both[0][2]["records"] == 2264 and both[0][2]["repeats merged"] == 5
     latin = [counts["files in Latin-1"] for _, _, counts in both if "files in Latin-1" in counts]
     assert set(latin) == {1}
+
+
+def test_no_training_text_stands_in_a_test_of_any_set():
+    words = "the company said its quarterly sales rose by ten percent"
+    sets = {"fpb": {"train": [{"text": words}, {"text": "profit fell in the last quarter of it"}],
+                    "test": [{"text": "nothing else is said here at all by anyone"}]},
+            "tfns": {"train": [{"text": "short one"}],
+                     "test": [{"text": f"$ABC: {words} https://t.co/abc"}]}}
+    assert sentiment.apart(sets) == {"fpb": 1, "tfns": 0}
+    kept, = sets["fpb"]["train"]
+    assert kept["text"] == "profit fell in the last quarter of it"
+    assert len(sets["tfns"]["test"]) == len(sets["fpb"]["test"]) == 1

@@ -1,4 +1,6 @@
 """A notebook as a stage: what an executed copy forgets, and what goes wrong in one sentence."""
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -70,7 +72,8 @@ def test_the_whole_study_runs_through_dvc_and_a_failure_says_how_to_go_on(study,
     with_texts(place)
     calls = []
 
-    def called(words, cwd):
+    def called(words, cwd, env):
+        assert env["PATH"].startswith(str(Path(sys.executable).parent))
         calls.append((words[1:], cwd))
         return SimpleNamespace(returncode=len(calls) - 1)
     monkeypatch.setattr(runner.subprocess, "run", called)

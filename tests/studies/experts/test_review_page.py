@@ -86,7 +86,7 @@ def test_a_whole_review_by_keyboard_and_mouse(open_page, tmp_path):
     assert page.inner_text("#question-title") == "Pair 4 of 8"
     press(page, "2")
     page.reload()
-    assert page.get_by_role("button", name="Go on").is_visible(), "the state outlives the page"
+    page.get_by_role("button", name="Go on").wait_for()  # the state outlives the page
     start(page)
     assert answered(page) == "4 of 8 answered"
     for name in ("Profile 1 is better", "Profile 2 is better", "Tie", "Undo", "Cannot judge"):
