@@ -30,8 +30,16 @@ TOKENIZER = "data/models/embedded/base"
 
 
 def new_model(family: str, size: str = "medium") -> "PreTrainedModel":
-    """A small random model. family: llama, or mixtral (eight experts, two per token)."""
+    """A small random model. family: llama, or mixtral (eight experts, two per token).
+
+    family may also be the directory of a real model, which is taken as it is.
+    """
     import torch  # here and below: libraries that take seconds, for the measured process alone
+    if "/" in family:
+        from lib.models.loading import load  # see above
+        model, _ = load(family)
+        model.generation_config.eos_token_id = None
+        return model
     from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig
     torch.manual_seed(0)
     width, layers = SIZES[size]
