@@ -157,5 +157,5 @@ def draw(prompt: int, new: int, k: int, threads: int) -> dict[str, Any]:
     import torch  # see new_model
     torch.set_num_threads(threads)
     model, ids = new_model("llama"), tournament(prompt, 1, 2, 1)[0]["prompt_ids"]
-    seconds, _ = timed(model, [ids], new, k, warm=new)
+    seconds = timed(model, [ids], new, k, warm=new)
     return {"prompt": prompt, "new": new, "k": k, **seconds}

@@ -20,34 +20,32 @@ def beside_generate(name: str, prompts: list[list[int]], new: int, k: int, turn:
     """One round on a model of a directory or the hub; needs a process of its own.
 
     prompts: token ids; k completions of `new` tokens are drawn of each. turn: in even ones
-    `generate` goes first. The row has the seconds of both ways (ours with the log-probability of
-    each token), and by how much these differ at most from one plain pass over each text.
+    `generate` goes first. The row has the seconds of both ways, and by how much log-probabilities
+    as ours gives them differ at most from those of one plain pass over each text.
     """
     import torch  # here and below: seconds, for the measured process alone
 
     from lib.models.loading import load  # see above
     torch.set_num_threads(threads)
     model, _ = load(name, dtype)
-    seconds, written = timed(model, prompts, new, k, temperature, generate_first=turn % 2 == 0)
+    seconds = timed(model, prompts, new, k, temperature, generate_first=turn % 2 == 0)
+    written = drawn(model, prompts, new, k, temperature, with_logps=True)
     return {"turn": turn, "k": k, "new": new, "prompts": list(map(len, prompts)), "dtype": dtype,
             **seconds, "largest_difference": largest_difference(model, prompts, k, written)}
 
 
 def timed(model: "PreTrainedModel", prompts: list[list[int]], new: int, k: int,
           temperature: float = 1.0, generate_first: bool = False, warm: int = 4,
-          ) -> tuple[dict[str, float], list["Written"]]:
-    """Seconds of both ways, {"prefilled", "generate"}, and what ours wrote.
+          ) -> dict[str, float]:
+    """Seconds of both ways, {"prefilled", "generate"}.
 
     warm: tokens that each writes beforehand, uncounted.
     """
     from lib.models.chats import left_padded  # torch: see `beside_generate`
-    from lib.models.noise import SeededSampler
-    from lib.models.shared_prompt import write
     ids, mask, _ = left_padded(prompts, 0, model.device)
 
-    def prefilled(tokens: int) -> list["Written"]:
-        sampler = SeededSampler(range(len(prompts)), k, temperature, 1.0)
-        return write(model, prompts, k, sampler, (), tokens, with_logps=True)
+    def prefilled(tokens: int) -> None:
+        drawn(model, prompts, tokens, k, temperature)
 
     def generate(tokens: int) -> None:
         model.generate(ids, attention_mask=mask, do_sample=True, temperature=temperature, top_k=0,
@@ -55,14 +53,23 @@ def timed(model: "PreTrainedModel", prompts: list[list[int]], new: int, k: int,
                        min_new_tokens=tokens, pad_token_id=0).tolist()
 
     ways: list[Callable] = [generate, prefilled] if generate_first else [prefilled, generate]
-    seconds, results = {}, {}
+    seconds = {}
     for way in ways:
         way(warm)
     for way in ways:
         start = time.perf_counter()
-        results[way.__name__] = way(new)
+        way(new)
         seconds[way.__name__] = time.perf_counter() - start
-    return seconds, results["prefilled"]
+    return seconds
+
+
+def drawn(model: "PreTrainedModel", prompts: list[list[int]], new: int, k: int, temperature: float,
+          with_logps: bool = False) -> list["Written"]:
+    """k completions of `new` tokens after each prompt, as lib.models.sampling draws them."""
+    from lib.models.noise import SeededSampler  # torch: see `beside_generate`
+    from lib.models.shared_prompt import write
+    sampler = SeededSampler(range(len(prompts)), k, temperature, 1.0)
+    return write(model, prompts, k, sampler, (), new, with_logps)
 
 
 def largest_difference(model: "PreTrainedModel", prompts: list[list[int]], k: int,

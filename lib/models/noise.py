@@ -18,29 +18,31 @@ class SeededSampler(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.k, self.temperature, self.top_p = k, temperature, top_p
         self.rows = torch.arange(len(seeds) * k)
-        self.threads = ThreadPoolExecutor(torch.get_num_threads())
+        self.threads, self.buffer = ThreadPoolExecutor(torch.get_num_threads()), torch.empty(0)
 
     def __call__(self, input_ids: torch.Tensor | None, scores: torch.Tensor) -> torch.Tensor:
         """`perturbed` of all rows, as `generate` asks for it."""
         return self.perturbed(scores, self.rows)
 
     def perturbed(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Logits of the next word whose argmax is the draw.
+        """Logits of the next word whose argmax is the draw; overwritten by the next call.
 
         logits: (rows, vocabulary). rows: which of the prompts' k rows these are, in order; 0 to
         k - 1 belong to the first prompt.
         """
         if self.temperature == 0:
             return logits
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / self.temperature
         if self.top_p < 1:
-            logp, index = logits.log_softmax(dim=-1).sort(dim=-1, descending=True)
-            mass = logp.exp().cumsum(dim=-1)
-            cut = mass - logp.exp() >= self.top_p  # the token that crosses top_p stays
+            logp = (logits.float() / self.temperature).log_softmax(dim=-1)
+            ordered, index = logp.sort(dim=-1, descending=True)
+            mass = ordered.exp().cumsum(dim=-1)
+            cut = mass - ordered.exp() >= self.top_p  # the token that crosses top_p stays
             logits = logits.masked_fill(cut.scatter(-1, index, cut), -torch.inf)
-        return logits.sub_(self._noise(rows, logits.shape[-1], logits.device))
+        # Not log p, but the logits that make it: a row's argmax knows no constant and no scale.
+        noise = self._noise(rows, logits.shape[-1]).to(logits.device)
+        return noise.mul_(-self.temperature).add_(logits)
 
-    def _noise(self, rows, vocabulary, device):
+    def _noise(self, rows, vocabulary):
         """(rows, vocabulary), less a standard Gumbel; a prompt without a row draws no more."""
         prompts, counts = (rows // self.k).unique(return_counts=True)
 
@@ -49,7 +51,9 @@ class SeededSampler(LogitsProcessor):
             # vocabulary this takes long, but one thread only, and no lock of Python's.
             numbers = torch.empty(self.k, vocabulary, dtype=torch.float64)
             return numbers.uniform_(-1, 0, generator=self.generators[prompt])
-        noise, start = torch.empty(len(rows), vocabulary), 0
+        if self.buffer.shape[-1] != vocabulary:  # kept: fresh memory takes as long as the sums
+            self.buffer = torch.empty(len(self.rows), vocabulary)
+        noise, start = self.buffer[:len(rows)], 0
         drawn = self.threads.map(uniform, prompts.tolist())
         for sample, count in zip(drawn, counts.tolist()):
             mine = slice(start, start + count)
@@ -58,4 +62,4 @@ class SeededSampler(LogitsProcessor):
             noise[mine] = sample.neg_().log_()
             noise[mine].neg_().log_()
             start += count
-        return noise.to(device)
+        return noise

@@ -45,14 +45,14 @@ class SharedPrompts:
 
     def __init__(self, cache: DynamicCache, mask: torch.Tensor, k: int, room: int):
         """cache: of the prompts, left padded. mask: (prompts, longest). room: tokens to write."""
-        # Each of (prompts, key heads, longest, dim)
-        self.prompts = [(layer.keys, layer.values) for layer in cache.layers]
+        # Keys as (prompts, key heads, dim, longest), as products take them faster; values with the
+        # last two the other way round.
+        self.prompts = [(layer.keys.mT.contiguous(), layer.values) for layer in cache.layers]
         self.own: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for held in self.prompts:
-            size = (len(mask), held[0].shape[1], k, room, held[0].shape[-1])
-            self.own.append((held[0].new_empty(size), held[1].new_empty(size)))
-        padding = torch.zeros(mask.shape, dtype=self.prompts[0][0].dtype, device=mask.device)
-        self.bias = padding.masked_fill(mask == 0, -torch.inf)
+        for _, values in self.prompts:
+            size = (len(mask), values.shape[1], k, room, values.shape[-1])
+            self.own.append((values.new_empty(size), values.new_empty(size)))
+        self.padding = (mask == 0).sum(-1).tolist()
         self.shape, self.cells = (len(mask), k), torch.arange(len(mask) * k, device=mask.device)
         self.written = 0
 
@@ -75,13 +75,14 @@ class SharedPrompts:
         own_keys, own_values = own_keys.flatten(0, 2)[:, :end], own_values.flatten(0, 2)[:, :end]
         past_keys, past_values = past_keys.flatten(0, 1), past_values.flatten(0, 1)
 
-        bias = self.bias.to(query.device).repeat_interleave(heads, 0)[:, None]
-        past_scores = torch.baddbmm(bias, query, past_keys.mT)
+        past_scores = torch.bmm(query, past_keys)
+        for prompt, padded in enumerate(self.padding):
+            past_scores[prompt * heads:(prompt + 1) * heads, :, :padded] = -torch.inf
         own_scores = torch.bmm(query.reshape(*apart, dim), own_keys.mT).view(*query.shape[:2], end)
         scores = torch.cat([past_scores, own_scores], dim=-1)
         accurate = torch.promote_types(scores.dtype, torch.float32)
         weights = scores.softmax(-1, dtype=accurate).to(value.dtype)
-        past_weights, own_weights = weights.split([past_keys.shape[1], end], dim=-1)
+        past_weights, own_weights = weights.split([past_values.shape[1], end], dim=-1)
         out = torch.bmm(past_weights, past_values)
         out.view(*apart, dim).baddbmm_(own_weights.view(*apart, end), own_values)
         out = out.view(prompts, heads, slots, groups, dim).transpose(1, 2)
@@ -117,7 +118,8 @@ class SharedPrompts:
             here = still.to(past[0].device)  # layers may be spread over devices
             self.prompts[layer] = past[0][here], past[1][here]
             self.own[layer] = self._moved(own[0], source, shape), self._moved(own[1], source, shape)
-        self.bias, self.shape, self.cells = self.bias[still], shape, cells
+        self.padding = [self.padding[prompt] for prompt in still.tolist()]
+        self.shape, self.cells = shape, cells
 
     def _moved(self, own, source, shape):
         """(prompts, key heads, slots, room, dim) of another shape, filled from cells of this."""
@@ -157,13 +159,9 @@ def write(model: "Model", prompts: list[list[int]], k: int, sampler: SeededSampl
 
     The log-probabilities are those without temperature; the list is empty if not asked for.
     """
-    ids, mask, positions = left_padded(prompts, 0, model.device)
-    cache = DynamicCache()  # without the model's config: nothing leaves it, can_share sees to that
-    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1,
-                   past_key_values=cache, use_cache=True).logits[:, -1].repeat_interleave(k, 0)
-    shared = SharedPrompts(cache, mask, k, max_new_tokens)
+    shared, logits = _read(model, prompts, k, max_new_tokens)
     rows, last = torch.arange(len(logits)), torch.tensor(sorted(ends), dtype=torch.long)
-    start = mask.sum(-1, keepdim=True).repeat_interleave(k, 0)
+    start = torch.tensor([[len(prompt)] for prompt in prompts for _ in range(k)]).to(model.device)
     tokens = torch.zeros(len(logits), max_new_tokens, dtype=torch.long)
     logps = torch.zeros(tokens.shape, dtype=torch.float64)
     lengths, finished = torch.full((len(logits),), max_new_tokens), torch.zeros(len(logits)).bool()
@@ -173,6 +171,7 @@ def write(model: "Model", prompts: list[list[int]], k: int, sampler: SeededSampl
             chosen = drawn.cpu()
             if with_logps:
                 logps[rows, place] = _logps(logits, drawn)
+            logits = torch.empty(0)  # or the next ones would take fresh memory, and time
             tokens[rows, place] = chosen
             staying = ~torch.isin(chosen, last)
             if not staying.all():
@@ -190,6 +189,15 @@ def write(model: "Model", prompts: list[list[int]], k: int, sampler: SeededSampl
     found = zip(tokens.tolist(), logps.tolist(), lengths.tolist(), finished.tolist())
     return [(row[:length], scored[:length] if with_logps else [], done)
             for row, scored, length, done in found]
+
+
+def _read(model, prompts, k, room):
+    """Prompts in one pass: what is shared, and (rows, vocabulary) logits of the first token."""
+    ids, mask, positions = left_padded(prompts, 0, model.device)
+    cache = DynamicCache()  # without the model's config: nothing leaves it, can_share sees to that
+    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=1,
+                   past_key_values=cache, use_cache=True).logits[:, -1]
+    return SharedPrompts(cache, mask, k, room), logits.repeat_interleave(k, 0)
 
 
 def _logps(logits, drawn):

@@ -21,7 +21,8 @@ def test_both_ways_write_as_many_tokens(place, monkeypatch):
         generated.append(generate(*args, **options))
         return generated[-1]
     monkeypatch.setattr(type(model), "generate", watched)
-    seconds, written = sampling.timed(model, PROMPTS, 30, 3, warm=2)
+    seconds = sampling.timed(model, PROMPTS, 30, 3, warm=2)
+    written = sampling.drawn(model, PROMPTS, 30, 3, 1.0)
     assert set(seconds) == {"prefilled", "generate"}
     assert [tuple(ids.shape) for ids in generated] == [(6, 6 + 2), (6, 6 + 30)]
     assert [len(tokens) for tokens, *_ in written] == [30] * 6
