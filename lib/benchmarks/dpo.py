@@ -34,13 +34,14 @@ def new_model(family: str, size: str = "medium") -> "PreTrainedModel":
 
     family may also be the directory of a real model, which is taken as it is.
     """
-    import torch  # here and below: libraries that take seconds, for the measured process alone
+    # Here and below: libraries that take seconds, for the measured process alone.
+    import torch  # see above
     if "/" in family:
         from lib.models.loading import load  # see above
         model, _ = load(family)
         model.generation_config.eos_token_id = None
         return model
-    from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig
+    from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig  # see above
     torch.manual_seed(0)
     width, layers = SIZES[size]
     shape: dict[str, Any] = {

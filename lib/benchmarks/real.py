@@ -32,8 +32,8 @@ def exactness(place: str, threads: int) -> dict[str, Any]:
     """By how much answers' log-probabilities, summed, differ when a tree reads them at once."""
     import torch  # here and below: seconds, for the measured process alone
 
-    from lib.training.tree import Pack, grow
-    from lib.training.tree_attention import plant, separate_logps
+    from lib.training.tree import Pack, grow  # see above
+    from lib.training.tree_attention import plant, separate_logps  # see above
     torch.set_num_threads(threads)
     model = new_model(place)
     tree, = grow(tournament(PROMPT, ANSWER, K, closure(K)))
