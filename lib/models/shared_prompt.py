@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AttentionInterface, DynamicCache
+from transformers.cache_utils import DynamicCache
 
 from lib.models.chats import left_padded
 from lib.models.noise import SeededSampler
@@ -138,12 +138,11 @@ def shared_prompt_attention(module: torch.nn.Module, query: torch.Tensor, key: t
     return shared.attend(module.layer_idx, query, key, value, scaling), None
 
 
-AttentionInterface.register("shared_prompt", shared_prompt_attention)
-
-
 @contextmanager
 def attending(model: "Model", implementation: str) -> Iterator[None]:
     """A model with another implementation of attention for a while."""
+    from transformers import AttentionInterface  # seconds, which whoever has a model has spent
+    AttentionInterface.register("shared_prompt", shared_prompt_attention)
     usual = model.config._attn_implementation
     model.set_attn_implementation(implementation)
     try:

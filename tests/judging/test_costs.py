@@ -11,9 +11,8 @@ from lib.judging import costs
 
 def test_a_dry_run_counts_calls_and_asks_nobody(tmp_path):
     default = load("default")[1]
-    shared = {"model": "m", "guided": True, "prompt": "brief"}
+    shared = {"model": "m", "guided": True, "prompt": "brief", "votes": True}
     server = usual(urls=["http://127.0.0.1:1/v1"], key_variable="NO_SUCH_KEY", price_in=1)
-    shared |= {"votes": True}
     panel = [Panelist(name="near", kind="likelihood", screens=True, **shared),
              Panelist(name="far", kind="endpoint", screens=False, endpoint=server, **shared)]
     study = default.judging.study.model_copy(update={"prompts": 1, "repeated": 2, "canaries": 1})
