@@ -28,7 +28,8 @@ def tuning(**other):
         "warmup_ratio": 0.0, "epochs": 1, "batch_size": 2, "gradient_accumulation": 1,
         "max_grad_norm": 1.0, "weight_decay": 0.0, "max_length": 256,
         "gradient_checkpointing": False, "precision": "none", "seed": 1, "logging_steps": 1,
-        "checkpoints": 0, "lora": Lora(r=4, alpha=8, dropout=0.0, target_modules=LAYERS), **other})
+        "checkpoints": 0, **other,
+        "lora": Lora(r=4, alpha=8, dropout=0.0, target_modules=LAYERS, stored="float32")})
 
 
 def asked(count=4):
