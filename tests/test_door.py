@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from lib import __main__ as door
+from lib.core.records import DataError
 from lib.core.settings import ROOT
 from lib.report import site
 
@@ -75,8 +76,8 @@ def test_every_example_is_understood():
         ["x.xlsx"], ["profiles"], ["x.csv", "--group-size", "0"], ["x.csv", "--group-size", "two"],
         ["x.csv", "--max-prompt-tokens", "31"], ["x.csv", "--max-new-tokens", "0"],
         ["x.csv", "--batch-size", "-1"], ["x.csv", "--temperature", "-0.1"],
-        ["x.csv", "--temperature", "nan"], ["x.csv", "--top-p", "0"],
-        ["x.csv", "--top-p", "1.1"]))])
+        ["x.csv", "--temperature", "nan"], ["x.csv", "--temperature", "inf"],
+        ["x.csv", "--top-p", "0"], ["x.csv", "--top-p", "1.1"]))])
 def test_wrong_use_is_one_sentence_and_status_2_and_nothing_is_done(words, capsys, monkeypatch):
     def nothing(*_, **__):
         raise AssertionError("something was done")
@@ -98,6 +99,41 @@ def test_wrong_use_is_one_sentence_and_status_2_and_nothing_is_done(words, capsy
 def test_a_missing_input_is_one_sentence_and_status_1(words, sentence, capsys):
     status, out, _ = ended(capsys, *words)
     assert status.startswith(sentence) and "\n" not in status and out == ""
+
+
+@pytest.mark.parametrize("words", [
+    ["extract", "a.csv", "--model", "m"], ["experts", "folder"], ["card"],
+    ["classify", "a.csv", "--model", "m", "--task", "job_bias"]])
+def test_an_output_that_is_a_folder_is_refused_before_any_work(words, tmp_path, capsys):
+    (tmp_path / "out.csv").mkdir()
+    for place in ("out.csv", "."):
+        status, out, err = ended(capsys, *words, "-o", str(tmp_path / place))
+        assert status == 2 and out == "" and err.count("\n") == 1
+    status, _, err = ended(capsys, *words, "-o", str(tmp_path / "out.csv"))
+    assert "out.csv' is a folder; name a file in it; see" in err
+
+
+@pytest.mark.parametrize(("error", "sentence"), [
+    (OSError(28, "No space left on device"), "error: No space left on device."),
+    (IsADirectoryError(21, "Is a directory", "a\x1b[1m/b"),
+     r"error: a\x1b[1m/b: Is a directory."),
+    (DataError("caf\udce9.csv: two\nlines"), r"error: caf\udce9.csv: two\nlines")])
+def test_what_the_system_refuses_is_one_sentence(error, sentence, capsys, monkeypatch):
+    def refused(**_):
+        raise error
+    monkeypatch.setattr(site, "command", refused)
+    assert ended(capsys, "report")[0] == sentence
+
+
+def test_wrong_words_never_act_on_the_terminal(capsys):
+    _, _, err = ended(capsys, "report", "--\x1b[31m\u202e\nx\udce9")
+    assert err.startswith(r"error: unrecognized arguments: --\x1b[31m\u202e\nx\udce9; see")
+
+
+def test_who_reads_only_the_beginning_is_told_nothing():
+    command = f"{sys.executable} -m lib settings --show | head -n 1"
+    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert said.stderr == "" and said.stdout.startswith("params.yaml is sound")
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch, capsys):

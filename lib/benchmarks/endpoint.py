@@ -6,38 +6,31 @@ scripted one on loopback, in a process of its own. For a notebook: `jobs` lists 
 """
 import argparse
 import asyncio
-import json
 import multiprocessing
 import random
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from lib.benchmarks import scripted_server
-from lib.benchmarks.measuring import apart, silence, spread
-from lib.core.records import read_json, write_json
+from lib.benchmarks.kills import kills
+from lib.benchmarks.measuring import silence, spread, usual
+from lib.core.records import write_json
 from lib.core.rows import Request
-from lib.core.sections.judging import Endpoint as Section
-from lib.core.settings import load
+from lib.core.terminal import say
+from lib.endpoint.answers import read_answer
 from lib.endpoint.client import Endpoint
-from lib.endpoint.server import Replica, read_answer
 from lib.endpoint.store import Calls
 
 WORDS = "x" * 2000  # about the length of a judge's prompt with two profiles
 CLIENTS = {"lib.endpoint": "endpoint", "SDK alone": "sdk_alone"}
+FAULTS = {"429": 0.10, "500": 0.05, "reset": 0.02}  # steps of the server, and their share
 MEASURED = ("ratio_to_ideal", "requests_per_second", "processor_ms")
-
-
-def usual(**changes: Any) -> Section:
-    """Settings of an endpoint: the usual ones of the default preset, with changes."""
-    return Section(**{**load("default")[1].judging.usual.endpoint.model_dump(), **changes})
 
 
 def questions(number: int) -> list[Request]:
@@ -51,8 +44,7 @@ def throughput(requests: int, in_flight: int = 200, latency: float = 0.05,
 
     The ideal is whole waves of `in_flight` calls and no time for anything else. The clock runs from
     before the clients are made until every answer is on disk. `processor_ms` is this process's time
-    per request. alone: the SDK without the cache, ledger, gate and retries that lib.endpoint puts
-    around it, to see where the time goes.
+    per request. alone: the OpenAI SDK, without cache, ledger, gate and retries, to compare with.
     """
     with scripted_server.running(latency) as url, tempfile.TemporaryDirectory() as folder:
         calls = Calls(Path(folder) / "calls.sqlite")
@@ -78,56 +70,59 @@ def in_thread(coroutine: Coroutine) -> Any:
 
 async def sdk_alone(endpoint: Endpoint, requests: list[Request]) -> list[Any]:
     """Answers to requests by the SDK, as many at once as the settings of the endpoint allow."""
-    replica, todo, replies = Replica(endpoint.settings.urls[0], "", 60, 1), iter(requests), []
+    import openai  # for this comparison alone; over aiohttp, where it takes half the time
+    client = openai.AsyncOpenAI(
+        base_url=endpoint.settings.urls[0], api_key="none", max_retries=0, timeout=None,
+        http_client=openai.DefaultAioHttpClient(timeout=None))
+    todo, replies = iter(requests), []
 
     async def work() -> None:
         for request in todo:
-            answer = await replica.client.post(
+            answer = await client.post(
                 "/chat/completions", body=endpoint.body(request["messages"]), cast_to=str)
             replies.append(read_answer(answer))
 
-    async with replica.client:
+    async with client:
         await asyncio.gather(*(work() for _ in range(endpoint.settings.concurrency)))
     return replies
 
 
-def kills(times: int, prompts: int = 20, in_flight: int = 8, latency: float = 0.02,
-          seed: int = 0) -> dict[str, Any]:
-    """Kill a process that judges at random moments, each time start it again; compare the outcome.
+def under_load(requests: int = 10_000, in_flight: int = 200, latency: float = 1.0,
+               seed: int = 0) -> dict[str, Any]:
+    """One `ask`, on a budget, of a server that is busy, breaks and cuts connections: see FAULTS.
 
-    repeated: calls that were asked again although their answer had been kept; has to be 0.
-    in_flight_repeated: calls that the kill (SIGKILL) caught between server and disk, at most
-    in_flight each. identical: whether it ended with the same preferences as an undisturbed process.
+    share: of the throughput that the attempts made would allow, each `latency` seconds long and
+    `in_flight` of them at once. peak_memory_mb: of the process that asks, alone; growth_mb: what
+    of it came after all questions were there.
     """
-    moments, repeated, killed = random.Random(seed), 0, 0
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["lib.judging.panel"])  # seconds, once for all processes
-    with scripted_server.running(latency) as url, tempfile.TemporaryDirectory() as folder:
-        disturbed, whole = Path(folder) / "disturbed", Path(folder) / "whole"
-        arguments = url, prompts, in_flight
-        while True:
-            known, kept = len(scripted_server.log(url)), answered(disturbed / "calls.sqlite")
-            process = processes.Process(target=judge_silently, args=(disturbed, *arguments))
-            process.start()
-            while (killed < times and process.is_alive()
-                   and len(scripted_server.log(url)) == known):
-                time.sleep(0.01)
-            if killed < times:
-                time.sleep(moments.uniform(0, 27 * prompts * latency / in_flight / times))
-                process.kill()
-                killed += 1
-            process.join()
-            time.sleep(2 * latency + 0.1)  # until the server has ended what the dead process began
-            repeated += sum(call["content"] in kept for call in scripted_server.log(url)[known:])
-            if process.exitcode != -9:
-                break
-        made = len(scripted_server.log(url))
-        apart(judge, whole, *arguments)
-        needed = len(scripted_server.log(url)) - made
-        one, other = (read_json(place / "preferences.json") for place in (disturbed, whole))
-    return {"kills": killed, "calls_needed": needed, "calls_made": made, "repeated": repeated,
-            "in_flight_repeated": made - needed - repeated, "preferences": len(other),
-            "identical": process.exitcode == 0 and one == other}
+    processes = multiprocessing.get_context("spawn")  # nothing loaded that asking does not need
+    with scripted_server.running(latency) as url, ProcessPoolExecutor(
+            1, mp_context=processes, initializer=silence) as pool:
+        return pool.submit(asked_under_load, url, requests, in_flight, latency, seed).result()
+
+
+def asked_under_load(url: str, requests: int, in_flight: int, latency: float,
+                     seed: int) -> dict[str, Any]:
+    dice, asked = random.Random(seed), questions(requests)
+    for request in asked:
+        while fault := dice.choices([*FAULTS, ""], [*FAULTS.values(), 1 - sum(FAULTS.values())])[0]:
+            request["messages"][0]["content"] += f" | {fault}"
+        request["messages"][0]["content"] += " | ok"
+    with tempfile.TemporaryDirectory() as folder, closing(Calls(f"{folder}/calls.sqlite")) as calls:
+        settings = usual(urls=[url], concurrency=in_flight, price_in=1, price_out=1, budget=1e6)
+        endpoint, memory = Endpoint("judge", "m", settings, calls), peak()
+        start = time.perf_counter()
+        replies = endpoint.ask(asked)
+        seconds, attempts = time.perf_counter() - start, calls.ledger()[0]["calls"]
+    assert [reply["status"] for reply in replies] == ["ok"] * requests
+    return {"share": attempts * latency / in_flight / seconds, "attempts": attempts,
+            "seconds": seconds, "peak_memory_mb": peak(), "growth_mb": peak() - memory}
+
+
+def peak() -> float:
+    """The largest memory of this process so far, in MB; what its parent needed counts not."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def jobs(latencies: Sequence[float], requests: Sequence[int],
@@ -158,49 +153,12 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def answered(store: Path) -> set[str]:
-    """The questions whose answers a store holds."""
-    if not store.exists():
-        return set()
-    with closing(sqlite3.connect(store)) as db:
-        try:
-            rows = db.execute("SELECT request FROM calls WHERE status != 'failed'").fetchall()
-        except sqlite3.OperationalError:  # killed before its table was made
-            return set()
-    return {json.loads(row[0])["messages"][-1]["content"] for row in rows}
-
-
-def judge_silently(folder: Path, url: str, prompts: int, in_flight: int) -> None:
-    silence()
-    judge(folder, url, prompts, in_flight)
-
-
-def judge(folder: Path, url: str, prompts: int, in_flight: int) -> None:
-    """Judge eight candidates of each prompt in two passes; write down the preferences."""
-    from lib.judging import chat, ranking, schemes  # torch, which throughput does without
-    from lib.judging.panel import Panel
-    settings = usual(urls=[url], concurrency=in_flight)
-    endpoint = Endpoint("judge", "m", settings, Calls(folder / "calls.sqlite"))
-    rows: list[Any] = [{"id": str(i), "author": str(i), "split": "train", "messages": [],
-                        "abstracts": [{"title": "", "text": f"abstract {i}"}]}
-                       for i in range(prompts)]
-    texts = {row["id"]: [f"candidate {k} of {row['id']}" for k in range(8)] for row in rows}
-    panel = Panel([chat.Chat("judge", endpoint, "full")], rows, texts)
-    rules: Any = SimpleNamespace(seed=0, rounds=4, pairs=12, threshold=0.5, min_margin=0.0,
-                                 drop_cycles=False)
-    players: Any = {key: range(8) for key in texts}
-    emitted, results = schemes.play(players, "two_pass", panel.ask, rules)
-    found = [ranking.preferences(row, texts[row["id"]], emitted[row["id"]], results[row["id"]])
-             for row in rows]
-    write_json(folder / "preferences.json", [pair for pairs in found for pair in pairs])
-
-
 def show(rows: list[dict[str, Any]]) -> None:
-    print("  ".join(f"{column:>20}" for column in rows[0]))
+    say("  ".join(f"{column:>20}" for column in rows[0]))
     for row in rows:
         cells = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row.values())
-        print("  ".join(f"{cell:>20}" for cell in cells))
-    print()
+        say("  ".join(f"{cell:>20}" for cell in cells))
+    say("")
 
 
 def main() -> None:

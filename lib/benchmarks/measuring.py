@@ -13,9 +13,16 @@ from tqdm import tqdm
 
 from lib.core.records import Journal
 from lib.core.rows import Rate
+from lib.core.sections.judging import Endpoint as Section
+from lib.core.settings import load
 
 # With all that they import: ten seconds that no process needs again.
 PRELOADED = ["datasets", "lib.models.loading", "lib.training.tree_trainer"]
+
+
+def usual(**changes: Any) -> Section:
+    """Settings of an endpoint: the usual ones of the default preset, with changes."""
+    return Section(**{**load("default")[1].judging.usual.endpoint.model_dump(), **changes})
 
 
 def apart(function: Callable, *arguments: Any) -> Any:

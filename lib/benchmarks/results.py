@@ -7,7 +7,8 @@ from lib.core.settings import ROOT
 
 Found = dict[str, Any] | None  # numbers of one part; None where it was never measured
 # What each part measures: its rows are measured anew where one of these files is another.
-CODE = {"endpoint": ("lib/benchmarks/endpoint.py", "lib/endpoint/*.py"),
+CODE = {"endpoint": ("lib/benchmarks/endpoint.py", "lib/benchmarks/kills.py",
+                     "lib/endpoint/*.py"),
         "dpo": ("lib/benchmarks/dpo.py", "lib/benchmarks/cases.py", "lib/training/tree*.py"),
         "sampling": ("lib/benchmarks/dpo.py", "lib/benchmarks/cases.py",
                      "lib/benchmarks/sampling.py", "lib/models/noise.py",

@@ -7,16 +7,19 @@ port. GET /log lists every call as it ended; it needs nothing but the standard l
 """
 import argparse
 import asyncio
+import base64
+import html
 import json
 import socket
 import struct
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any
@@ -76,9 +79,45 @@ STEPS: dict[str, Any] = {  # name: (HTTP status, body)
     "500": (500, b"Internal Server Error"),
     "503": (503, HTML),
 }
+# Ways to write down a key in a body of JSON.
+WRITTEN: dict[str, Callable[[str], bytes]] = {
+    "plain": lambda key: json.dumps(key)[1:-1].encode(),
+    "solidus": lambda key: json.dumps(key)[1:-1].replace("/", r"\/").encode(),
+    "escapes": lambda key: "".join(f"\\u{ord(letter):04X}" for letter in key).encode(),
+    "nested": lambda key: "".join(f"\\\\u{ord(letter):04x}" for letter in key).encode(),
+    "percent": lambda key: urllib.parse.quote(key, safe="").encode(),
+    "every percent": lambda key: "".join(f"%{ord(letter):02x}" for letter in key).encode(),
+    "html": lambda key: json.dumps(html.escape(key))[1:-1].encode(),
+    "numeric html": lambda key: "".join(f"&#{ord(letter)};" for letter in key).encode(),
+    "hex": lambda key: key.encode().hex().encode(),
+    "HEX": lambda key: key.encode().hex(":").upper().encode(),
+    "url base64": lambda key: base64.urlsafe_b64encode(key.encode()),
+    **{f"base64 at {offset}": lambda key, offset=offset: base64.b64encode(  # type: ignore[misc]
+        b"u:"[:offset] + key.encode() + b" and more") for offset in range(3)},
+}
 # Steps with a behaviour of their own: reset, garbage (no HTTP), short (a body shorter than
 # announced), hang, drip, plain (wrong content type), refuses=NAME (400 while the parameter is
-# there, else ok), limit=N (429 while more than N calls are in flight).
+# there, else ok), limit=N (429 while more than N calls are in flight), redirect=URL, huge=BYTES,
+# bomb=MIB (so many once decompressed), echo WAY=STATUS (the key, in a way of WRITTEN).
+
+
+def attack(name: str, option: str, value: str, key: str) -> tuple[int, bytes, str] | None:
+    """(status, body, headers) of a step that would do harm; None for the others."""
+    if name == "401":
+        return 401, error(f"Incorrect API key provided: {key}"), ""
+    if name == "redirect":
+        return 307, b"", f"location: {value}?{key}\r\n"
+    if name == "huge":
+        return 200, bytes(int(value)), ""
+    if name == "bomb":
+        press = zlib.compressobj(wbits=31)
+        body = b"".join(press.compress(bytes(2**20)) for _ in range(int(value))) + press.flush()
+        return 200, body, "content-encoding: gzip\r\n"
+    if name == "echo":
+        body = chat("Verdict: A KEY") if value == "200" else error("Incorrect API key: KEY")
+        said = f"set-cookie: {key}@=1\r\nx-key: {key}\r\n"
+        return int(value), body.replace(b"KEY", WRITTEN[option](key)), said
+    return None
 
 
 class Connection(asyncio.Protocol):
@@ -94,7 +133,8 @@ class Connection(asyncio.Protocol):
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].decode("latin-1").split("\r\n")
-            fields = dict(line.lower().split(": ", 1) for line in head[1:])
+            pairs = (line.split(": ", 1) for line in head[1:])
+            fields = {name.lower(): value for name, value in pairs}
             size = end + 4 + int(fields.get("content-length", 0))
             if len(self.buffer) < size:
                 return
@@ -102,7 +142,7 @@ class Connection(asyncio.Protocol):
             if head[0].startswith("GET"):
                 self.answer(200, json.dumps(self.script.log).encode())
             else:
-                self.script.call(self, json.loads(body), fields.get("authorization", ""))
+                self.script.call(self, json.loads(body), fields)
 
     def answer(self, status: int, body: bytes, headers: str = "", kind: str = "application/json",
                size: int | None = None) -> None:
@@ -129,25 +169,28 @@ class Script:
         self.log: list[dict[str, Any]] = []
         self.seen: Counter[str] = Counter()
 
-    def call(self, connection: Connection, request: dict[str, Any], key: str) -> None:
-        """Take up a call. key: its header of authorisation."""
+    def call(self, connection: Connection, request: dict[str, Any],
+             headers: dict[str, str]) -> None:
+        """Take up a call."""
         content = request["messages"][-1]["content"]
         steps = [step.strip() for step in content.split("|")[1:]] or ["ok"]
         step = steps[min(self.seen[content], len(steps) - 1)]
         self.seen[content] += 1
         self.busy += 1
-        self.loop.call_later(self.latency, self.act, connection, request, step, key, self.busy)
+        self.loop.call_later(self.latency, self.act, connection, request, step, headers,
+                             self.busy)
 
-    def act(self, connection: Connection, request: dict[str, Any], step: str, key: str,
-            busy: int) -> None:
+    def act(self, connection: Connection, request: dict[str, Any], step: str,
+            headers: dict[str, str], busy: int) -> None:
         """Do what a step says. busy: calls in flight when this one arrived."""
         self.busy -= 1
         name, _, value = step.partition("=")
         name, _, option = name.partition(" ")
         content = request["messages"][-1]["content"]
         sent = {field: request[field] for field in request if field != "messages"}
+        key = headers.get("authorization", "").removeprefix("Bearer ")
         self.log.append({"content": content, "step": step, "busy": busy, "time": time.time(),
-                         "sent": sent})
+                         "sent": sent, "headers": sorted(headers)})
         if connection.transport.is_closing():
             return
         usual = 200, answer(content)
@@ -157,7 +200,7 @@ class Script:
             connection.answer(200, ANSWER[:60], size=len(ANSWER))
             connection.transport.close()
         elif name == "garbage":
-            connection.transport.write(b"I am not a web server at all.\r\n\r\n")
+            connection.write(f"I am no web server, {key}.\r\n\r\n".encode())
             connection.transport.close()
         elif name == "hang":
             pass
@@ -172,8 +215,8 @@ class Script:
             connection.answer(400, error(words, param=value))
         elif name == "limit" and busy > int(value):
             connection.answer(*STEPS["429"])
-        elif name == "401":
-            connection.answer(401, error(f"Incorrect API key provided: {key}"))
+        elif hostile := attack(name, option, value, key):
+            connection.answer(*hostile)
         else:
             if option == "date":
                 value = formatdate(time.time() + float(value), usegmt=True)

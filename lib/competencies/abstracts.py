@@ -4,24 +4,30 @@ A row is {"id", "author", "title", "text"}, with "references" and "subjects" whe
 text terms; `author` is "" where the source names none. What cannot be read is never dropped
 silently: every reader returns its rows and a list of `Rejected`.
 """
-import csv
-import io
-import json
-import re
+import functools
 from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from lib.core.records import DataError
+from lib.competencies import documents
+from lib.competencies.decoding import decode
+from lib.competencies.files import listed, same, spare, written_here
+from lib.competencies.tables import Records, csv_records, header, json_records
+from lib.competencies.worker import Worker
+from lib.core.records import DataError, well_formed
 from lib.core.rows import Abstract, Group, Rejected
 
 COLUMNS = {"id": "id", "author": "author", "title": "title", "text": "text"}
 FEWEST_WORDS = 5
-PDF_ABSTRACT = re.compile(
-    r"abstract\W*(.+?)(?=\n\s*(?:\d+\.?\s+|I\.\s+)?introduction\b|\n\s*(?:keywords|index terms)\b)",
-    re.IGNORECASE | re.DOTALL)
+TABLES: dict[str, Callable[[str], Records]] = {
+    ".jsonl": json_records, ".ndjson": json_records, ".csv": csv_records,
+    ".tsv": functools.partial(csv_records, delimiter="\t")}
+DOCUMENTS = {".pdf": documents.pdf, ".bib": documents.bib}
+KINDS = (*TABLES, ".txt", *DOCUMENTS)
 
 
 def read(path: str | Path,
@@ -29,60 +35,96 @@ def read(path: str | Path,
     """All abstracts in a file, or in a folder and its sub-folders. Returns (rows, rejected).
 
     columns: which column or key holds "id", "author", "title" and "text", and "references" and
-    "subjects": lists, or terms parted by semicolons. In a folder, files of other kinds are passed
-    over, and a sub-folder's name is the author of the .txt and .pdf files in it. Raises DataError
-    when nothing is left.
+    "subjects": lists, or terms parted by semicolons. In a folder, what `files.listed` leaves out
+    and what the workbook wrote are passed over, which is said, and a sub-folder's name is the
+    author of the .txt and .pdf files in it. Raises DataError when nothing is left.
     """
     path = Path(path)
     rows: list[Any] = []
-    rejected, seen = [], set()
-    files = _files(path)
-    for file in tqdm(files, desc="reading", unit="file", disable=len(files) < 2):
-        name = str(file.relative_to(path if path.is_dir() else path.parent))
-        folder = file.parent.name if path.is_dir() and file.parent != path else ""
-        try:
-            found = list(READERS[file.suffix.lower()](file, columns))
-        except (OSError, DataError, ValueError) as error:
-            rejected.append(Rejected(file=name, line=1, reason=str(error)))
-            continue
-        for line, record in found:
-            row = record
-            if isinstance(record, dict):
-                row = _row(record, f"{name}:{line}", folder)
-            if isinstance(row, dict) and (name, row["id"]) in seen:
-                row = f"the id {row['id']!r} has occurred before"
-            elif isinstance(row, dict) and row["id"] in seen:
-                row["id"] = f"{name}#{row['id']}"  # files of one folder may each count from 1
-            if isinstance(row, dict):
-                seen |= {row["id"], (name, row["id"].removeprefix(f"{name}#"))}
-                rows.append(row)
-            else:
-                rejected.append(Rejected(file=name, line=line, reason=row))
+    files, rejected = _files(path)
+    seen: set[Any] = set()
+    with Worker() as worker:
+        for file in tqdm(files, desc="reading", unit="file", disable=len(files) < 2):
+            name = str(file.relative_to(path if path.is_dir() else path.parent))
+            folder = file.parent.name if path.is_dir() and file.parent != path else ""
+            try:
+                found = records(file, columns, worker, alone=file == path)
+            except (OSError, ValueError) as error:
+                found = [(1, str(error))]
+            for line, record in found or [(1, "there is nothing in this file")]:
+                row = record
+                if isinstance(record, dict):
+                    row = _unseen(_row(record, f"{name}:{line}", folder), name, seen)
+                if isinstance(row, dict):
+                    rows.append(row)
+                else:
+                    rejected.append(Rejected(file=well_formed(name), line=line, reason=_short(row)))
     if not rows:
         first = rejected[0] if rejected else None
         reason = f"{first['file']} line {first['line']}: {first['reason']}" if first else "no files"
-        raise DataError(f"{path}: no usable abstract among {', '.join(READERS)} files ({reason}).")
+        raise DataError(f"{path}: no usable abstract among {', '.join(KINDS)} files ({reason}).")
     return rows, rejected
 
 
-def group(rows: list[Abstract], size: int, label: str = "group") -> list[Group]:
+def records(file: Path, columns: dict[str, str], worker: Worker | None = None,
+            alone: bool = True) -> list[tuple[int, Any]]:
+    """All that stands in a file: [(line, {our name: value}, or the reason why there is none)].
+
+    worker: reads the kinds that can stall, which need one. alone: the file was asked for by its
+    name, not found in a folder. Raises DataError or OSError where nothing can be read.
+    """
+    kind = file.suffix.lower()
+    if kind in DOCUMENTS and worker:
+        return worker.call(DOCUMENTS[kind], str(file.resolve()))
+    text, _ = decode(file)
+    if kind not in TABLES:
+        return [(1, {"title": file.stem, "text": text})] if text else []
+    if kind in (".csv", ".tsv"):
+        _check_columns(header(text, "," if kind == ".csv" else "\t"), columns)
+    found = list(TABLES[kind](text))
+    ours = _origin(found)
+    if ours and ("profiles" in ours or not alone):
+        raise DataError(f"{ours}, not abstracts; move it elsewhere")
+    return [(line, record if isinstance(record, str) else _mapped(record, columns))
+            for line, record in found]
+
+
+def spare_inputs(path: Path, output: Path) -> None:
+    """Raise DataError where writing `output` would destroy what `read` reads at `path`.
+
+    Profiles that lie in a folder are not read, so a later run may write them again.
+    """
+    for file in _files(path)[0]:
+        kind = file.suffix.lower()
+        again = file != path and same(file, output) and kind in TABLES
+        if not (again and "profiles" in _origin(TABLES[kind](decode(file)[0]))):
+            spare(output, [file])
+
+
+def group(rows: list[Abstract], size: int, label: str = "group",
+          taken: Iterable[str] = ()) -> list[Group]:
     """Prompts' worth of abstracts: at most `size` of an author, or of neighbours without an author.
 
     An author with more abstracts than `size` fills several groups. A group of one abstract without
-    an author is known by the abstract's id.
+    an author is known by the abstract's id. No two groups have the same id, and none without an
+    author that of an author: a number that is in use, also in `taken`, is passed over. An
+    abstract's own id in `taken` stays, for it says that the two are one.
     """
     by_author = defaultdict(list)
     for row in rows:
         by_author[row["author"]].append(row)
+    used, taken = set(by_author), set(taken)
     groups = []
     for author, items in by_author.items():
-        for number, start in enumerate(range(0, len(items), size), 1):
+        names = (f"{author or label} {number}" for number in count(1))
+        numbered = (name for name in names if name not in taken)
+        for start in range(0, len(items), size):
+            part = items[start:start + size]
+            own = [part[0]["id"]] if not author and size == 1 else []
             name = author
             if not author or len(items) > size:
-                name = f"{author or label} {number}"
-            part = items[start:start + size]
-            if not author and size == 1:
-                name = part[0]["id"]
+                name = next(free for free in chain(own, numbered) if free not in used)
+                used.add(name)
             groups.append(Group(id=name, author=author or name, abstracts=part))
     return groups
 
@@ -119,15 +161,56 @@ def from_openalex(institution: str, authors: int,
 
 
 def _files(path):
-    """The files to read: one, or all of a known kind in a folder. Raises DataError."""
-    if path.is_file() and path.suffix.lower() not in READERS:
-        raise DataError(f"{path}: unknown kind of file; use one of {', '.join(READERS)}.")
+    """The files to read: one, or all of a known kind in a folder; and what is left out there."""
+    if path.is_file() and path.suffix.lower() not in KINDS:
+        raise DataError(f"{path}: unknown kind of file; use one of {', '.join(KINDS)}.")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; put abstracts there or set data.path.")
-    if path.is_file():
-        return [path]
-    return sorted(file for file in path.rglob("*")
-                  if file.suffix.lower() in READERS and file.is_file())
+    return ([path], []) if path.is_file() else listed(path, KINDS)
+
+
+def _origin(found):
+    """What the workbook wrote, judging by the first record; "" if that is not its own."""
+    first = next((record for _, record in found if isinstance(record, dict)), {})
+    return written_here(first)
+
+
+def _check_columns(names, columns):
+    """Raise DataError unless the header of a table has a column of texts, and each but once."""
+    key = columns["text"]
+    if names and key not in names:
+        found = ", ".join(names)
+        raise DataError(f"no column {key!r} (found: {found}); name it with data.columns.text")
+    if twice := [name for name in columns.values() if names.count(name) > 1]:
+        raise DataError(f"two columns are called {twice[0]!r}; rename one of them")
+
+
+def _mapped(record, columns):
+    """A record under our names, or the reason why it has no text."""
+    key = columns["text"]
+    if key not in record:
+        found = ", ".join(map(str, record))
+        return f"no key {key!r} (found: {found}); name it with data.columns.text"
+    return {ours: record.get(theirs) for ours, theirs in columns.items()}
+
+
+def _unseen(row, file, seen):
+    """A row whose id, made one with its file's name if need be, is new; or the reason."""
+    if isinstance(row, str):
+        return row
+    if (file, row["id"]) in seen:
+        return f"the id {row['id']!r} has occurred before"
+    seen.add((file, row["id"]))
+    while row["id"] in seen:
+        row["id"] = f"{well_formed(file)}#{row['id']}"  # files of one folder may each count from 1
+    seen.add(row["id"])
+    return row
+
+
+def _short(reason):
+    """A reason on one line that quotes no more than a few hundred letters of a file."""
+    line = " ".join(well_formed(reason).split())
+    return line if len(line) <= 300 else f"{line[:300]} …"
 
 
 def _row(record, fallback_id, folder):
@@ -139,7 +222,7 @@ def _row(record, fallback_id, folder):
         return "no text"
     if not isinstance(text, str):
         return f"the text is {type(text).__name__}, not a string"
-    text = " ".join(text.replace("\x00", " ").split())
+    text = " ".join(well_formed(text).replace("\x00", " ").split())
     if not text:
         return "the text is empty"
     if len(text.split()) < FEWEST_WORDS and len(text) < 40:  # some languages have no spaces
@@ -147,7 +230,8 @@ def _row(record, fallback_id, folder):
 
     def field(name, default):
         value = record.get(name)
-        return default if value in (None, "") else " ".join(str(value).split())
+        value = default if value in (None, "") else value
+        return " ".join(well_formed(str(value)).split())
     row = Abstract(id=field("id", fallback_id), author=field("author", folder),
                    title=field("title", ""), text=text)
     if references := _terms(record.get("references")):
@@ -160,105 +244,5 @@ def _row(record, fallback_id, folder):
 def _terms(value):
     """Terms that people gave a text, each once: from a list, or parted by semicolons."""
     given = value.split(";") if isinstance(value, str) else value
-    terms = [" ".join(term.split()) for term in given or [] if isinstance(term, str)]
+    terms = [" ".join(well_formed(term).split()) for term in given or [] if isinstance(term, str)]
     return list(dict.fromkeys(filter(None, terms)))
-
-
-def _decode(path):
-    """Text of a file in UTF-8, or in Windows-1252 where it is not valid UTF-8."""
-    raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")
-
-
-def _read_jsonl(path, columns):
-    key = columns["text"]
-    for number, line in enumerate(_decode(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"not JSON: {error}"
-            continue
-        if not isinstance(value, dict):
-            yield number, "not a JSON object"
-        elif key not in value:
-            found = ", ".join(map(str, value))
-            yield number, f"no key {key!r} (found: {found}); name it with data.columns.text"
-        else:
-            yield number, {ours: value.get(theirs) for ours, theirs in columns.items()}
-
-
-def _read_csv(path, columns, delimiter=","):
-    text = io.StringIO(_decode(path).replace("\x00", " "), newline="")
-    reader = csv.reader(text, delimiter=delimiter)
-    header, key = next(reader, []), columns["text"]
-    if key not in header:
-        found = ", ".join(header)
-        raise DataError(f"no column {key!r} (found: {found}); name it with data.columns.text")
-    line = reader.line_num
-    while True:
-        start = line + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield start, f"not CSV: {error}"
-            line = reader.line_num
-            continue
-        line = reader.line_num
-        if cells and len(cells) != len(header):
-            yield start, f"{len(cells)} cells where the header has {len(header)}"
-        elif cells:
-            record = dict(zip(header, cells))
-            yield start, {ours: record.get(theirs) for ours, theirs in columns.items()}
-
-
-def _read_txt(path, columns):
-    yield 1, {"title": path.stem, "text": _decode(path)}
-
-
-def _read_pdf(path, columns):
-    """The abstract of a paper: from the word "Abstract" to the introduction, or the beginning."""
-    from pypdf import PdfReader  # only this kind of file needs it
-    from pypdf.errors import PyPdfError
-    try:
-        document = PdfReader(path)
-        text = "\n".join(page.extract_text() for page in document.pages[:2])
-        title = (document.metadata or {}).get("/Title") or path.stem
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
-            NotImplementedError) as error:
-        raise DataError(f"cannot read this PDF ({type(error).__name__}: {error})") from None
-    if not text.strip():
-        raise DataError("no text in the first two pages of this PDF; it may hold only pictures")
-    found = PDF_ABSTRACT.search(text)
-    yield 1, {"title": str(title), "text": found.group(1) if found else text[:3000]}
-
-
-def _read_bib(path, columns):
-    import bibtexparser  # only this kind of file needs it
-    library = bibtexparser.parse_string(_decode(path))
-    for block in library.failed_blocks:
-        line, kind = (block.start_line or 0) + 1, type(block.error).__name__
-        yield line, f"not BibTeX ({kind}); is a brace or a quote missing?"
-    for entry in library.entries:
-        fields = {key.lower(): str(field.value) for key, field in entry.fields_dict.items()}
-        line = (entry.start_line or 0) + 1
-        if "abstract" not in fields:
-            yield line, f"the entry {entry.key!r} has no abstract"
-        else:
-            author = re.split(r"\s+and\s+", fields.get("author", ""))[0]
-            title = fields.get("title", "").replace("{", "").replace("}", "")
-            yield line, {"id": entry.key, "author": author, "title": title,
-                         "text": fields["abstract"]}
-
-
-READERS = {
-    ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_csv,
-    ".tsv": lambda path, columns: _read_csv(path, columns, "\t"),
-    ".txt": _read_txt, ".pdf": _read_pdf, ".bib": _read_bib,
-}

@@ -24,19 +24,20 @@ Competencies:
 SYSTEM = {"brief": BRIEF, "full": FULL}
 REMINDER = "Write the profile now, in the format given above."
 
-# What a chat template or a sentence-piece vocabulary reads as control tokens (Llama, Mixtral,
-# ChatML, ours).
-CONTROL = re.compile(r"<(?=\||/?s>|/?(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>)"
-                     r"|\[(?=/?INST\]|/?SYS)")
+# What templates and servers mark turns, tools and thoughts with: <|im_end|>, </s>, <bos>,
+# <start_of_turn>, <think>, <｜User｜>, <<SYS>>, [INST], [TOOL_CALLS]. Whatever looks so is broken,
+# known or not; "p < 0.05", "x<y" and "[12]" do not.
+MARKUP = re.compile(r"[<＜](?=[|｜/]*\w[\w▁:|｜/-]*[>＞])|\[(?=/?[A-Z][A-Z_]*\])")
 
 
 def neutralise(text: str) -> str:
-    """Text that no tokenizer turns into control tokens: a space goes into each look-alike.
+    """Text that marks no turn in a prompt: a space goes into each look-alike of mark-up.
 
-    NUL and surrogates go out.
+    For templates and servers that tell mark-up by its letters; models of this process are safe
+    without it (lib.models.chats). NUL and surrogates go out.
     """
     text = text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
-    return CONTROL.sub(lambda match: match.group(0) + " ", text)
+    return MARKUP.sub(lambda match: match.group(0) + " ", text)
 
 
 def as_shown(abstracts: Texts) -> list[Shown]:

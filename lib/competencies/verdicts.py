@@ -4,10 +4,12 @@ The reply reasons first and ends with a JSON object that says {"winner": "1"}, "
 """
 import json
 import re
+import unicodedata
 from typing import Any
 
 from lib.competencies.profiles import parse
 from lib.competencies.prompts import neutralise
+from lib.core.records import digest
 from lib.core.rows import Message, Profile
 
 FULL = """\
@@ -34,19 +36,26 @@ SCHEMA = {
 }
 LENGTH = 20_000  # characters of a judged text that a judge gets to see
 
-OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:abstracts|reference|profile_[12])\b)", re.IGNORECASE)
-INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+TAGS = ("abstracts", "reference", "profile_1", "profile_2")
 WINNERS = {"1": 1, "2": -1, "tie": 0}
 
 
 def quoted(text: str) -> str:
-    """Judged text as data: no control tokens, no tag of ours, nothing invisible.
-
-    Very long text is cut, visibly.
-    """
-    text = neutralise(INVISIBLE.sub("", text))  # in this order: one may hide the other
-    text = OUR_TAGS.sub("< ", text).strip()
+    """Judged text as data: no mark-up, and nothing invisible. Very long text is cut, visibly."""
+    text = neutralise("".join(filter(visible, text))).strip()  # in this order: one hides the other
     return text if len(text) <= LENGTH else text[:LENGTH] + " […]"
+
+
+def visible(character: str) -> bool:
+    """Whether a reader sees a character, or the line or space that it makes.
+
+    Out go controls, formats (directions, joiners, soft hyphens, tags), private and unassigned
+    characters, and variation selectors.
+    """
+    if character in "\n\t":
+        return True
+    selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return not (unicodedata.category(character).startswith("C") or selector)
 
 
 def marks(profile: Profile, number: int) -> list[str]:
@@ -85,9 +94,11 @@ def messages(abstracts: str, left: str, right: str, style: str = "full",
     if style == "brief":
         profiles = [text if text is None else profile_table(text, number)
                     for number, text in enumerate(profiles)]
-    tags = ("abstracts", "reference", "profile_1", "profile_2")
-    body = "\n".join(f"<{tag}>\n" + quoted(text) + f"\n</{tag}>"
-                     for tag, text in zip(tags, (abstracts, *profiles)) if text is not None)
+    parts = {tag: quoted(text) for tag, text in zip(TAGS, (abstracts, *profiles))
+             if text is not None}
+    # No text can close a tag that is drawn from all of them. What small models learnt stays.
+    suffix = f"_{digest(parts)[:8]}" if style == "full" else ""
+    body = "\n".join(f"<{tag}{suffix}>\n{text}\n</{tag}{suffix}>" for tag, text in parts.items())
     guide = GUIDED if style == "full" and reference is not None else ""
     return [Message(role="system", content=SYSTEM[style] + guide),
             Message(role="user", content=body)]

@@ -3,6 +3,7 @@
 Every mistake is named in one sentence: what is wrong, where, what it must be.
 """
 import difflib
+import reprlib
 from inspect import isclass
 from pathlib import Path
 from typing import Any, get_args
@@ -28,6 +29,12 @@ INHERITED = (
 )
 
 
+# Values of any depth and length, as an error shows them.
+SHOWN = reprlib.Repr()
+SHOWN.maxlist = SHOWN.maxdict = SHOWN.maxset = SHOWN.maxtuple = 12
+SHOWN.maxstring = SHOWN.maxother = SHOWN.maxlong = 120
+
+
 class SettingsError(ValueError):
     """A setting is wrong. The message names it, says what it must be, and is one sentence."""
 
@@ -46,13 +53,17 @@ def load(preset: str = "", path: Path = ROOT / "params.yaml") -> tuple[str, Pres
 def checked(name: str, presets: dict[str, Any]) -> Preset:
     """One of the presets, completed by the default one. Raises SettingsError."""
     if not isinstance(name, str) or name not in presets:
-        raise SettingsError(f"params.yaml: preset is {name!r}{_nearest(name, presets)}")
+        shown = SHOWN.repr(name)
+        raise SettingsError(f"params.yaml: preset is {shown}{_nearest(name, presets)}")
     for one in ("default", name):
         _check_sections(f"params.yaml: presets.{one}", presets[one])
     try:
         return Preset.model_validate(complete(merged(presets["default"], presets[name])))
     except ValidationError as error:
         raise SettingsError(_sentence(name, presets, error)) from None
+    except RecursionError:
+        raise SettingsError(f"params.yaml: presets.{name} is nested too deeply; where a setting "
+                            "holds itself through an alias, write it out.") from None
 
 
 def merged(usual: Any, special: Any) -> Any:
@@ -110,7 +121,12 @@ def _read(path):
                             "git.") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8.") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be opened ({error.strerror}).") from None
+    except RecursionError:
+        raise SettingsError("params.yaml is nested too deeply; it has six levels.") from None
+    # Of a value that cannot be what it looks like, as 2024-13-45, PyYAML hands on the cause.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise SettingsError(f"params.yaml is not valid YAML: {_line(error)}.") from None
     if not isinstance(document, dict) or set(document) != {"preset", "presets"}:
         raise SettingsError("params.yaml must hold exactly two keys, `preset` and `presets`.")
@@ -130,8 +146,8 @@ def _check_sections(where, preset):
             raise SettingsError(f"{where}.{name} is missing; where nothing differs from the "
                                 f"default, write `{name}: {{}}`.")
         if not isinstance(preset[name], dict):
-            raise SettingsError(f"{where}.{name} is {preset[name]!r}; it must hold settings, or be "
-                                "{}.")
+            raise SettingsError(f"{where}.{name} is {SHOWN.repr(preset[name])}; it must hold "
+                                "settings, or be {}.")
 
 
 def _sentence(name, presets, error):
@@ -139,7 +155,7 @@ def _sentence(name, presets, error):
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part != "[key]"]
     where = ".".join(["params.yaml: presets", _preset_of(place, name, presets), *place])
-    kind, given, message = first["type"], first["input"], first["msg"]
+    kind, given, message = first["type"], SHOWN.repr(first["input"]), first["msg"]
     if kind in ("extra_forbidden", "invalid_key"):
         return f"{where} is not a setting{_nearest(place[-1], _names_at(place[:-1]))}"
     if kind == "missing":
@@ -147,8 +163,8 @@ def _sentence(name, presets, error):
     if kind == "value_error":
         return f"{where}: {_line(first['ctx']['error'])}."
     if kind == "model_type":
-        return f"{where} is {given!r}; it must hold settings."
-    return f"{where} is {given!r}; it must be {message.removeprefix('Input should be ')}."
+        return f"{where} is {given}; it must hold settings."
+    return f"{where} is {given}; it must be {message.removeprefix('Input should be ')}."
 
 
 def _preset_of(place, name, presets):

@@ -11,7 +11,7 @@ from lib.competencies import profiles, prompts, verdicts, world
 from lib.core.rows import Message, Profile
 from lib.metrics.competencies import pairs
 from lib.metrics.words import word_f1
-from lib.models.chats import encode_chats
+from lib.models.chats import encode_chats, encode_ended
 
 Lesson = tuple[list[int], list[int]]  # the ids of a prompt and of its completion
 GRADES = ("unsupported", "hardly", "vague", "partly", "supported")  # none to four quarters earned
@@ -48,9 +48,7 @@ def _author(key, index, domains, invented):
 
 
 def _lessons(tokenizer, chats, replies):
-    texts = [reply + tokenizer.eos_token for reply in replies]
-    completions = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return list(zip(encode_chats(tokenizer, chats), completions))
+    return list(zip(encode_chats(tokenizer, chats), encode_ended(tokenizer, replies)))
 
 
 def comparison(key: str, index: int, domains: list[str],

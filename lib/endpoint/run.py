@@ -1,6 +1,5 @@
-"""The event loop of one `Endpoint.ask`: workers, a gate before the servers, retries, a writer."""
+"""The event loop of one `Endpoint.ask`: workers, retries, a writer."""
 import asyncio
-import math
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -10,56 +9,14 @@ from tqdm import tqdm
 
 from lib.core.records import DataError
 from lib.core.rows import Message
-from lib.endpoint.server import Failure, Replica
+from lib.endpoint.answers import Failure
+from lib.endpoint.gate import Gate
+from lib.endpoint.server import Replica
 from lib.endpoint.store import Reply, reply
 
-LONGEST_PAUSE = 60.0  # seconds between two tries, unless the server asks for more
 GRACE = 10.0  # seconds for calls in flight to end once the run has to stop
+UNSETTLED = "unsettled: sent, and no answer was kept"
 JITTER = random.Random()  # its own generator: pauses must not use up a notebook's seed
-
-
-class Gate:
-    """So many calls in flight, and so much money at risk.
-
-    The number halves when the server says it is busy and grows by one per round of answers (AIMD);
-    the worst case of every call in flight is reserved from the budget.
-    """
-
-    def __init__(self, most: int, budget: float | None, spent: float):
-        self.most, self.limit, self.busy, self.cut_at = most, float(most), 0, -math.inf
-        self.budget = math.inf if budget is None else budget
-        self.spent, self.reserved = spent, 0.0
-        self.changed = asyncio.Condition()
-
-    def fits(self, worst: float) -> bool:
-        return self.spent + self.reserved + worst <= self.budget
-
-    async def enter(self, worst: float) -> bool:
-        """Wait for a place. False where the budget cannot pay, whatever those in flight cost."""
-        def ready():
-            free = self.busy < math.floor(self.limit)
-            return free and (self.fits(worst) or not self.busy)
-
-        async with self.changed:
-            await self.changed.wait_for(ready)
-            if not self.fits(worst):
-                return False
-            self.busy, self.reserved = self.busy + 1, self.reserved + worst
-            return True
-
-    async def leave(self, worst: float, cost: float) -> None:
-        self.busy, self.reserved = self.busy - 1, self.reserved - worst
-        self.spent += cost
-        async with self.changed:
-            self.changed.notify(2)  # for this place, and for one that growth may have added
-
-    def grow(self) -> None:
-        self.limit = min(self.most, self.limit + 1 / self.limit)
-
-    def cut(self, started: float, now: float) -> None:
-        """Halve, once a burst: what was sent before the last cut does not cut again."""
-        if started > self.cut_at:
-            self.limit, self.cut_at = max(1.0, self.limit / 2), now
 
 
 class Run:
@@ -98,9 +55,10 @@ class Run:
                          for url in settings.urls]
         async with AsyncExitStack() as stack:
             for replica in self.replicas:
-                await stack.enter_async_context(replica.client)
+                await stack.enter_async_context(replica.session)
             writer = asyncio.create_task(self.write())
-            workers = min(settings.concurrency, self.total)
+            # A few more than may be in flight, in place of those that pause before a retry.
+            workers = min(settings.concurrency * 5 // 4 + 1, self.total)
             tasks = [asyncio.create_task(self.work()) for _ in range(workers)]
             await self.until_done_or_stopped(tasks)
             self.rows.put_nowait(None)
@@ -164,21 +122,19 @@ class Run:
                 answer, cost, failure = await self.call(replica, key, body, worst)
             finally:
                 await self.gate.leave(worst, cost)
+            busy = failure is not None and failure.kind == "busy"
+            self.gate.note(busy, started, self.clock())
             if failure is None:
-                self.gate.grow()
                 return answer
             if failure.cure == "stop":
                 self.stop(f"{replica.host} says {failure}")
                 return None
             if failure.cure == "adapt" and self.endpoint.adapt(body, str(failure)):
                 continue
-            replica.fail(failure, started)
-            if failure.kind == "busy":
-                self.gate.cut(started, self.clock())
+            pause = replica.fail(failure, started)
             if failure.cure == "adapt" or tries == self.settings.retries:
                 return answer
             if not self.reason and not self.all_open:
-                pause = min(LONGEST_PAUSE, 2.0**tries / 2)
                 await asyncio.sleep(failure.wait + JITTER.uniform(0, pause))  # full jitter
             tries += 1
         return None
@@ -205,11 +161,19 @@ class Run:
 
     async def call(self, replica: Replica, key: str, body: dict,
                    worst: float) -> tuple[Reply, float, Failure | None]:
-        """One call, on disk before it counts. Returns (reply, cost, failure or None)."""
-        request = {"name": self.endpoint.name, **body}
-        started, failure = self.clock(), None
+        """One call, on disk before it counts. Returns (reply, cost, failure or None).
+
+        What it may cost is on disk before it is sent: it counts as spent, also after a kill, until
+        the answer's own row takes its place.
+        """
+        who = {"name": self.endpoint.name, "model": self.endpoint.model}
+        request, started, failure, held = {**who, **body}, self.clock(), None, None
         self.flying.add(asyncio.current_task())
+        if worst:
+            held = await self.keep(key, who, reply("failed", error=UNSETTLED), "", worst)
         try:
+            if self.reason:
+                raise Failure("stopped", "not sent, the run had to stop")
             answer, raw = await replica.send(body)
             answer["seconds"] = self.clock() - started
             cost = worst  # where the server does not say what it used
@@ -225,17 +189,21 @@ class Run:
         except asyncio.CancelledError:
             words = "stopped: given up in flight when the run had to stop"
             answer = reply("failed", error=words, seconds=self.clock() - started)
-            self.keep(key, request, answer, "", worst)
+            self.keep(key, request, answer, "", worst, held)
             raise
         # Waited for, so that a kill costs no worker more than one answer.
-        await self.keep(key, request, answer, raw, cost)
+        await self.keep(key, request, answer, raw, cost, held)
         self.flying.discard(asyncio.current_task())
         return answer, cost, failure
 
-    def keep(self, *row: Any) -> asyncio.Future:
-        """Hand a row to the writer. Returns a future that is done once the row is on disk."""
+    def keep(self, key: str, request: dict, answer: Reply, raw: str, cost: float,
+             held: int | None = None) -> asyncio.Future:
+        """Hand a row to the writer, in place of the row `held`.
+
+        Returns a future of its number, done once it is on disk; None where it could not be kept.
+        """
         kept = asyncio.get_running_loop().create_future()
-        self.rows.put_nowait((row, kept))
+        self.rows.put_nowait(((key, request, answer, raw, cost, held), kept))
         return kept
 
     async def write(self) -> None:
@@ -247,12 +215,12 @@ class Run:
                 batch.append(self.rows.get_nowait())
             last = None in batch
             batch = [item for item in batch if item is not None]
+            numbers: list[int | None] = [None] * len(batch)
             try:
-                await asyncio.to_thread(self.calls.put_all, [row for row, _ in batch])
-                answers = [answer for (_, _, answer, _, _), _ in batch]
-                self.bar.update(sum(answer["status"] != "failed" for answer in answers))
+                numbers = await asyncio.to_thread(self.calls.put_all, [row for row, _ in batch])
+                self.bar.update(sum(row[2]["status"] != "failed" for row, _ in batch))
             except Exception as error:  # nothing more is asked once answers cannot be kept
                 self.stop(error)
-            for _, kept in batch:
+            for (_, kept), number in zip(batch, numbers):
                 if not kept.done():  # its worker may have been given up
-                    kept.set_result(None)
+                    kept.set_result(number)

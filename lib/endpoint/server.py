@@ -1,42 +1,26 @@
-"""One server behind an endpoint: a chat call, whatever comes back, and when to leave it alone.
-
-Nothing that a server says is trusted: texts are only shortened and passed on, numbers are checked,
-and the key is blotted out.
-"""
+"""One server behind an endpoint: a chat call, whatever comes back, and when to leave it alone."""
 import asyncio
 import json
 import math
-import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from time import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import openai
 
-from lib.endpoint.store import Reply, Status, reply
+from lib.endpoint.answers import Failure, read_answer, refused, shorten
+from lib.endpoint.blotting import Blot
+from lib.endpoint.store import Reply
 
 REST = 30.0  # seconds until a server that kept failing is given one call to prove itself
-RETRIED = {408, 409, 425, 429}
-HINTS = {401: "it refuses the key; check the environment variable that key_variable names",
-         403: "it forbids the call; check what the key may do",
-         404: "it knows no such address or model; check urls (they usually end in /v1) and the "
-              "model's name"}
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+LONGEST_PAUSE = 60.0  # seconds between two tries, unless the server asks for more
+LARGEST = 2**21  # bytes of a reply, decompressed; an answer of 100,000 tokens has a quarter
 
 
-class Failure(Exception):
-    """A call without a usable answer.
+class NoCookies(aiohttp.DummyCookieJar):
+    """Cookies are not even read: aiohttp logs names that it cannot use, and they are a server's."""
 
-    kind: one word for it. cure: retry | adapt (the request's form is refused) | stop (no call can
-    succeed). wait: seconds that the server asks for. billed: whether it may cost money anyway.
-    """
-
-    def __init__(self, kind: str, message: str, cure: str = "retry", wait: float = 0.0,
-                 billed: bool = False, raw: str = ""):
-        super().__init__(f"{kind}: {message}")
-        self.kind, self.cure, self.wait, self.billed, self.raw = kind, cure, wait, billed, raw
+    def update_cookies_from_headers(self, headers: Any, response_url: Any) -> None:
+        pass
 
 
 class Replica:
@@ -47,15 +31,17 @@ class Replica:
     """
 
     def __init__(self, url: str, key: str, timeout: float, breaker: int):
-        self.host, self.key = urlsplit(url).netloc, key
-        self.timeout, self.breaker = timeout, breaker
-        # aiohttp below the SDK takes less than half the processor time per call; its pool holds
-        # the 1000 connections that settings allow. Retries and time limits are ours alone.
-        self.client = openai.AsyncOpenAI(
-            base_url=url, api_key=key or "none", max_retries=0, timeout=None,
-            http_client=openai.DefaultAioHttpClient(timeout=None))
+        self.host, self.url = urlsplit(url).netloc, f"{url.rstrip('/')}/chat/completions"
+        self.timeout, self.breaker, self.blot = timeout, breaker, Blot(key)
+        # Nothing but the key comes from the environment; no redirect is followed, which would
+        # carry the prompt elsewhere. The gate before the servers counts connections, not the pool.
+        self.session = aiohttp.ClientSession(
+            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
+            connector=aiohttp.TCPConnector(limit=0), cookie_jar=NoCookies(), trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None))
         self.clock = asyncio.get_running_loop().time
-        self.in_flight, self.failures = 0, 0
+        self.in_flight, self.failures, self.in_a_row = 0, 0, 0
         self.last: Failure | None = None
         self.failed_at = self.rests_until = -math.inf
 
@@ -64,137 +50,69 @@ class Replica:
         return self.failures >= self.breaker
 
     async def send(self, body: dict) -> tuple[Reply, str]:
-        """One call. Returns (reply, raw body); unknown token counts are None. Raises Failure."""
+        """One call. Returns (reply, raw body); unknown token counts are None. Raises Failure.
+
+        Whatever a server says leaves here, and nowhere else: without the key.
+        """
         self.in_flight += 1
         if self.open:
             self.rests_until = self.clock() + REST  # half open: this call alone decides
         try:
-            answer = await self._post(body)
+            answer, raw = await self._post(body)
+        except Failure as failure:
+            failure.args = (self.blot(str(failure)),)
+            raise
         finally:
             self.in_flight -= 1
-        self.failures = 0
-        return answer
+        self.failures = self.in_a_row = 0
+        # Once more: the parts of an answer may make up what each of them does not hold.
+        answer["text"], answer["error"] = self.blot(answer["text"]), self.blot(answer["error"])
+        return answer, raw
 
-    def fail(self, failure: Failure, started: float) -> None:
-        """Count a call sent at `started`. Being busy is no fault; who break together count once."""
+    def fail(self, failure: Failure, started: float) -> float:
+        """Count a call sent at `started`. Being busy is no fault; who break together count once.
+
+        Returns the longest pause before it is tried again, in seconds: it doubles with each failure
+        in a row. While others are answered it stays short, for the gate sees to the load.
+        """
         now, self.last = self.clock(), failure
         self.rests_until = max(self.rests_until, now + failure.wait if failure.wait else 0.0)
-        if failure.kind != "busy" and started >= self.failed_at:
-            self.failures, self.failed_at = self.failures + 1, now
+        if started >= self.failed_at:
+            self.in_a_row, self.failed_at = self.in_a_row + 1, now
+            self.failures += failure.kind != "busy"
             if self.open:
                 self.rests_until = max(self.rests_until, now + REST)
+        return min(LONGEST_PAUSE, 2.0**min(self.in_a_row, 20) / 4)
 
     async def _post(self, body):
         try:
             async with asyncio.timeout(self.timeout):
-                raw = await self.client.post("/chat/completions", body=body, cast_to=str)
+                status, headers, content = await self._exchange(json.dumps(body).encode())
         except TimeoutError:
             words = f"no whole answer within {self.timeout:g} s"
             raise Failure("timeout", words, billed=True) from None
-        except openai.APIStatusError as error:
-            raw = self._blot(error.response.text)
-            return refused(error.status_code, raw, error.response.headers)
-        except (openai.OpenAIError, aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             causes = list(_causes(error))
             unsent = any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes)
-            text = _shorten(self._blot(str(causes[-1]) or type(causes[-1]).__name__))
+            text = shorten(self.blot(str(causes[-1]) or type(causes[-1]).__name__))
             raise Failure("connection", text, billed=not unsent) from None
-        raw = self._blot(raw)
-        return read_answer(raw), raw
+        raw = self.blot.body(content)
+        if status < 300:
+            return read_answer(raw), raw
+        told = {name: self.blot(headers.get(name, "")) for name in ("retry-after", "location")}
+        return refused(status, raw, told)
 
-    def _blot(self, text):
-        """A text without the key. A dummy such as EMPTY is no secret, and answers may use it."""
-        return text.replace(self.key, "[key]") if len(self.key) >= 8 else text
-
-
-def read_answer(raw: str) -> Reply:
-    """The reply in a body, unknown token counts None. Raises Failure where there is none in it."""
-    try:
-        document = json.loads(raw)
-        choice = document["choices"][0]
-        message, finish = choice["message"], choice.get("finish_reason")
-        text, refusal = _text(message.get("content")), _text(message.get("refusal"))
-    except UNREADABLE:
-        words = f"not a chat completion but {said(raw)[0] or 'nothing'!r}"
-        raise Failure("unreadable", words, billed=True, raw=raw) from None
-    usage = document.get("usage")
-    prompt, completion = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    if refusal or finish == "content_filter":
-        status: Status = "refused"
-    elif finish == "length":
-        status = "cut"
-    else:
-        status = "ok" if text.strip() else "empty"
-    finish = _shorten(finish, 40) if isinstance(finish, str) else None
-    return reply(status, text or refusal, finish, "", prompt, completion)
-
-
-def refused(status: int, raw: str, headers: Mapping[str, str]) -> tuple[Reply, str]:
-    """(reply, raw) where an error status is an answer, a filter's refusal; else raises Failure."""
-    message, code = said(raw)
-    text = f"status {status}, {message}" if message else f"status {status}"
-    if code == "content_filter":
-        return reply("refused", error=f"filter: {text}"), raw
-    if status in HINTS:
-        raise Failure("denied", f"{text}: {HINTS[status]}", "stop", raw=raw)
-    if code == "insufficient_quota":
-        words = f"{text}: the account's quota is used up; raise it at the provider"
-        raise Failure("denied", words, "stop", raw=raw)
-    if status in RETRIED or status >= 500:
-        kind = "busy" if status == 429 else "server"
-        raise Failure(kind, text, wait=retry_after(headers), raw=raw)
-    raise Failure("request", text, "adapt", raw=raw)
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds in Retry-After, a number or an HTTP date (RFC 9110, 10.2.3); 0 for none to read."""
-    value = headers.get("retry-after", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time()
-        except (ValueError, TypeError, OverflowError):
-            return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
-
-
-def said(raw: str) -> tuple[str, str | None]:
-    """(one short line, code) of an error body: OpenAI's, FastAPI's, or text without mark-up."""
-    try:
-        document = json.loads(raw)
-        problem = document.get("error") or document.get("detail") or document
-        if isinstance(problem, list):  # FastAPI: one item a field; its echo of the input stays out
-            items = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in problem]
-            return _shorten("; ".join(items)), None
-        if isinstance(problem, dict):
-            parameter = f" (parameter {problem['param']})" if problem.get("param") else ""
-            return _shorten(f"{problem.get('message') or problem}{parameter}"), problem.get("code")
-        return _shorten(str(problem)), None
-    except UNREADABLE:
-        return _shorten(re.sub(r"<[^<>]*>", " ", raw[:4000])), None
-
-
-def _count(usage, name):
-    """A number of tokens, where the server gives one that can be true; else None."""
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if type(count) is int and 0 <= count < 2**31 else None
-
-
-def _text(content):
-    """A message's text: a string, None, or a list of parts."""
-    if isinstance(content, list):
-        content = "".join(part.get("text") or "" for part in content)
-    if content is not None and not isinstance(content, str):
-        raise TypeError(content)
-    # A lone surrogate could not be written as UTF-8.
-    return (content or "").encode("utf-8", "replace").decode()
-
-
-def _shorten(text, length=200):
-    printable = (letter if letter.isprintable() else " " for letter in text[:4000])
-    text = " ".join("".join(printable).split())
-    return text if len(text) <= length else text[:length - 1] + "…"
+    async def _exchange(self, body):
+        """(status, headers, body) of what a server answers. Raises Failure where it is too long."""
+        content = bytearray()
+        async with self.session.post(self.url, data=body, allow_redirects=False) as response:
+            async for piece in response.content.iter_any():  # decompressed piece by piece
+                content += piece
+                if len(content) > LARGEST:
+                    response.close()
+                    words = f"an answer of more than {LARGEST // 2**20} MiB"
+                    raise Failure("unreadable", words, billed=True)
+            return response.status, response.headers, bytes(content)
 
 
 def _causes(error):

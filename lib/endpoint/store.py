@@ -46,6 +46,10 @@ class Reply(TypedDict):
     cached: bool
 
 
+# (key, request, reply, raw, cost, number of the row that it settles)
+Row = tuple[str, dict, Reply, str, float, int | None]
+
+
 def reply(status: Status, text: str = "", finish: str | None = None, error: str = "",
           prompt_tokens: int | None = 0, completion_tokens: int | None = 0,
           seconds: float = 0.0) -> Reply:
@@ -95,19 +99,29 @@ class Calls:
         return {**json.loads(text), "cached": True}  # type: ignore[return-value]  # put as a Reply
 
     def put(self, key: str, request: dict, reply: Reply, raw: str = "", cost: float = 0.0) -> None:
-        """Keep one call. request: at least "name" and "model". raw: the body as it came.
+        """Keep one call. request: at least "name" and "model". raw: the body, without the key.
 
         cost: in the price's currency.
         """
-        self.put_all([(key, request, reply, raw, cost)])
+        self.put_all([(key, request, reply, raw, cost, None)])
 
-    def put_all(self, rows: Iterable[tuple[str, dict, Reply, str, float]]) -> None:
-        """Keep several calls, as `put` does, at once. A first answer is never replaced."""
-        values = [(key, request["name"], request["model"], reply["status"], reply["error"],
-                   reply["prompt_tokens"], reply["completion_tokens"], cost, time.time(),
-                   _dump(request), _dump(reply), raw) for key, request, reply, raw, cost in rows]
+    def put_all(self, rows: Iterable[Row]) -> list[int]:
+        """Keep several calls, as `put` does, at once. A first answer is never replaced.
+
+        Each row may name another by its number, which it settles: that one goes. Returns the
+        numbers of the rows.
+        """
+        values = [(held, (key, request["name"], request["model"], reply["status"], reply["error"],
+                          reply["prompt_tokens"], reply["completion_tokens"], cost, time.time(),
+                          _dump(request), _dump(reply), raw))
+                  for key, request, reply, raw, cost, held in rows]
+        numbers = list[Any]()  # lastrowid is no int only before the first row
         with self.lock, self._errors_named(), self.db:
-            self.db.executemany(INSERT, values)
+            for held, row in values:
+                if held is not None:
+                    self.db.execute("DELETE FROM calls WHERE rowid = ?", (held,))
+                numbers.append(self.db.execute(INSERT, row).lastrowid)
+        return numbers
 
     def ledger(self) -> list[dict[str, Any]]:
         """One row per name and model, with the columns of LEDGER and "cached".

@@ -7,9 +7,9 @@ from lib.competencies.prompts import document
 from lib.core.rows import Comparison, Completion, Prompt, Request, Vote
 from lib.endpoint.store import Calls, Reply, call_key, reply
 from lib.judging.judges import WINNER
-from lib.models import parts
+from lib.models import identity, parts
 from lib.models.chats import encode_chats
-from lib.models.sampling import complete_all
+from lib.models.sampling import complete_all, row_keys
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -72,7 +72,9 @@ class LocalChat:
         self.model, self.tokenizer = model, tokenizer
         self.calls, self.batch_size = calls, batch_size
         self.decoding = {"temperature": temperature, "max_new_tokens": max_tokens}
+        # Randomness hangs on the first, what is asked again on the other.
         self.identity = {"name": name, "model": parts.fingerprint(model), **self.decoding}
+        self.made_by = identity.of_model(model, tokenizer)
 
     def ask(self, requests: list[Request], description: str = "") -> list[Reply]:
         """A reply for each request, in order; each batch is kept as soon as it is finished."""
@@ -80,11 +82,12 @@ class LocalChat:
                 for request in requests]
         asked = [request["messages"] for request in requests]
         chats = dict(zip(keys, encode_chats(self.tokenizer, asked)))
-        lengths = {key: len(ids) for key, ids in chats.items()}
+        rows = row_keys(self.made_by, chats.items(), self.decoding)
+        lengths = {rows[key]: len(ids) for key, ids in chats.items()}
         answers: Any = Answers(self.calls, self.identity, lengths)
         complete_all(self.model, self.tokenizer, list(chats.items()), self.batch_size, answers,
-                     description, **self.decoding)
-        return [self.calls.get(key) for key in keys]  # type: ignore[misc]  # all kept above
+                     description, self.made_by, **self.decoding)
+        return [self.calls.get(rows[key]) for key in keys]  # type: ignore[misc]  # all kept above
 
 
 class Answers:

@@ -7,6 +7,7 @@ from lib.core.rows import Comparison, Prompt
 from lib.core.sections.judging import Judging
 from lib.core.sections.models import Models
 from lib.core.settings import ROOT, load
+from lib.core.terminal import say
 from lib.endpoint.store import Calls
 from lib.judging.audit import CANARIES
 from lib.judging.chat import abstracts_of
@@ -74,9 +75,9 @@ def command(preset: str = "") -> None:
     store = Calls(ROOT / "data" / "calls.sqlite")
     rows = dry_run(settings.judging, settings.models, asked, texts, entrants(candidates), store)
     line = "{:16} {:12} {:>8} {:>8} {:>14} {:>13} {:>10}".format
-    print(line("judge", "kind", "calls", "cached", "prompt tokens", "reply tokens", "cost"))
+    say(line("judge", "kind", "calls", "cached", "prompt tokens", "reply tokens", "cost"))
     for row in rows:
-        print(line(*list(row.values())[:-1], f"{row['cost']:.2f}"))
+        say(line(*list(row.values())[:-1], f"{row['cost']:.2f}"))
     calls, cost = (sum(row[name] for row in rows) for name in ("calls", "cost"))
-    print(f"At most {calls} calls, {cost:.2f} in the currency of the price table. "
-          "Nobody was called.")
+    say(f"At most {calls} calls, {cost:.2f} in the currency of the price table. "
+        "Nobody was called.")

@@ -12,7 +12,7 @@ from lib.core.sections.preset import Preset
 from lib.metrics import stats
 from lib.metrics.competencies import similarity
 from lib.models import loading, scoring
-from lib.models.chats import encode_chats
+from lib.models.chats import encode_chats, encode_ended
 from lib.models.sampling import complete_all
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ class Likelihood(Scoring):
 
     def read(self, batch: list[tuple[str, str]]) -> None:
         """Score texts, (prompt id, text) each."""
-        ended = [text + self.tokenizer.eos_token for _, text in batch]
-        answers = self.tokenizer(ended, add_special_tokens=False)["input_ids"]
+        answers = encode_ended(self.tokenizer, [text for _, text in batch])
         prompts = encode_chats(self.tokenizer, [self.prompts[key] for key, _ in batch])
         sums = scoring.log_likelihood(self.model, prompts, answers)
         means = (total / len(answer) for total, answer in zip(sums, answers))

@@ -10,8 +10,8 @@ from lib.core.rows import Message, Profile, Prompt
 from lib.judging.judges import WORST, Scoring
 from lib.judging.texts import text_of
 from lib.metrics.competencies import names_in
-from lib.models import parts, scoring
-from lib.models.chats import encode_chats
+from lib.models import identity, scoring
+from lib.models.chats import encode_chats, encode_ended
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,11 +40,10 @@ class ReconstructionJudge(Scoring):
         """journal: what was read before an interruption is not read again."""
         self.name, self.tie_margin = name, tie_margin
         self.model, self.tokenizer, self.journal = model, tokenizer, journal
-        self.identity = [parts.fingerprint(model), REQUEST]
+        self.made_by = [identity.of_model(model, tokenizer), REQUEST]
         self.texts = {prompt["id"]: text_of(prompt) for prompt in prompts}
-        ended = [text + tokenizer.eos_token for text in self.texts.values()]
-        tokens = tokenizer(ended, add_special_tokens=False)["input_ids"] if ended else []
-        self.tokens: dict[str, list[int]] = dict(zip(self.texts, tokens))
+        ended = encode_ended(tokenizer, list(self.texts.values()))
+        self.tokens: dict[str, list[int]] = dict(zip(self.texts, ended))
         self.sums: dict[Reading, float] = {}  # log-probabilities of whole texts
 
     def prepare(self, items: Iterable[tuple[str, Profile | None]]) -> None:
@@ -90,7 +89,7 @@ class ReconstructionJudge(Scoring):
 
     def key(self, reading: Reading) -> str:
         """Made of everything that decides the log-probability."""
-        return digest([*self.identity, self.texts[reading[0]], reading[1]])
+        return digest([*self.made_by, self.texts[reading[0]], reading[1]])
 
     def score(self, prompt_id: str, profile: Profile | None) -> float | None:
         if prompt_id not in self.texts:

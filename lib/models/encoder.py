@@ -5,6 +5,7 @@ import numpy as np
 import torch
 import transformers  # what it offers is imported at its first use
 
+from lib.models.chats import encode
 from lib.models.loading import pick_device, pretrained
 
 MAX_TOKENS = 256  # what all-MiniLM-L6-v2 was trained to read; the rest of a text is cut off
@@ -37,9 +38,9 @@ class Encoder:
         return np.array([self.vectors[text] for text in texts]).reshape(len(texts), width)
 
     def _tokens(self, texts):
-        if not texts:
-            return []
-        return self.tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        rows = encode(self.tokenizer, texts, opened=True)
+        return [row if len(row) <= MAX_TOKENS else [*row[:MAX_TOKENS - 1], row[-1]]
+                for row in rows]
 
     @torch.no_grad()
     def _read(self, rows):

@@ -5,40 +5,33 @@ from typing import Any
 
 import torch
 import transformers  # what it offers is imported at its first use
+from safetensors import SafetensorError
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from lib.core.records import DataError, file_digest, read_json
+from lib.core.records import DataError, file_digest
 from lib.core.sections.preset import Preset
-from lib.core.settings import ROOT
 from lib.models import quantisation as quantising
+from lib.models.places import advice, find, lineage, locate, source
 
-MADE = ("data/models/smollm2", "data/models/minilm")  # by lib/models/packaged.py
-
-
-def locate(name: str | Path) -> str:
-    """A model's place: a directory of the project or of the working folder, or else a hub name."""
-    return next((str(place) for place in (ROOT / name, Path(name)) if place.is_dir()), str(name))
-
-
-def base_of(name: str | Path) -> str | None:
-    """The model that an adapter's directory was trained on; None for a model of its own."""
-    config = Path(locate(name)) / "adapter_config.json"
-    return read_json(config)["base_model_name_or_path"] if config.is_file() else None
+BROKEN = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
 def fingerprint(name: str | Path) -> str:
-    """What tells a model's weights from others: its name, and where it is an adapter their hash."""
+    """A name for folders: an adapter's by the hash of its weights, any other model's own.
+
+    What is kept in them says itself who wrote it: see `parts.identity` and `places.identity`.
+    """
     weights = Path(locate(name)) / "adapter_model.safetensors"
     return file_digest(weights) if weights.is_file() else str(name)
 
 
 def load_tokenizer(name: str | Path) -> Tokenizer:
     """A chat model's tokenizer, padding on the left. Raises DataError without a chat template."""
-    name = base_of(name) or name
+    *_, name = lineage(name)
     tokenizer = pretrained(transformers.AutoTokenizer, name, padding_side="left")
     if tokenizer.chat_template is None:
-        raise DataError(f"{name}: no chat template; choose an instruction-tuned model.")
+        raise DataError(f"{str(name)!r}: no chat template; choose an instruction-tuned model.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -53,18 +46,19 @@ def load(name: str | Path, dtype: str = "float32", device: str = "auto", quantis
     experts, 4bit stores the experts, too, and 8bit raises DataError. dtype: of what is not
     quantised, and in which everything is computed.
     """
-    if base := base_of(name):
-        model = merge(load(base, dtype, device, quantisation, name)[0])
-        model = with_adapter(model, adapter, trainable) if adapter else model
-        return model.eval(), load_tokenizer(name)
+    *adapters, base = lineage(name)
     where, numbers = pick_device(device), getattr(torch, dtype)
+    if adapter:
+        locate(adapter, "adapter")  # before minutes of loading
     options = quantising.options(quantisation, numbers) | _placing(where, quantisation)
-    model = pretrained(transformers.AutoModelForCausalLM, name, dtype=numbers,
+    model = pretrained(transformers.AutoModelForCausalLM, base, dtype=numbers,
                        attn_implementation="sdpa", **options)
     if where == "cpu" and quantisation == "none":
         model = model.to("cpu")
+    for inner in reversed(adapters):
+        model = merge(with_adapter(model, inner))
     model = with_adapter(model, adapter, trainable) if adapter else model
-    return model.eval(), load_tokenizer(name)
+    return model.eval(), load_tokenizer(base)
 
 
 def load_role(settings: Preset, role: str, adapter: str | Path | None = None,
@@ -78,11 +72,30 @@ def load_role(settings: Preset, role: str, adapter: str | Path | None = None,
 def with_adapter(model: Module, adapter: str | Path, trainable: bool = False) -> Module:
     """A model with a PEFT adapter, frozen or to be trained on. Raises DataError without one."""
     from peft import PeftModel  # seconds: it brings bitsandbytes
-    place = locate(adapter)
-    if Path(place).is_dir() and not (Path(place) / "adapter_config.json").exists():
-        raise DataError(f"{adapter}: no adapter_config.json; give the folder that 03_dpo wrote "
-                        "(data/adapter).")
-    return PeftModel.from_pretrained(model, place, is_trainable=trainable).eval()
+    place = adapter_files(adapter)
+    try:
+        return PeftModel.from_pretrained(model, place, is_trainable=trainable,
+                                         local_files_only=True).eval()
+    except BROKEN as error:
+        raise DataError(f"cannot load the adapter {str(adapter)!r} ({first_line(error)}); give one "
+                        "that was trained on this model.") from None
+
+
+def adapter_files(name: str | Path) -> str:
+    """The directory of an adapter, which for one of the hub is a copy. Raises DataError."""
+    place, options = source(name, "adapter")
+    if not find(name):
+        from huggingface_hub import snapshot_download  # a second, for adapters of the hub alone
+        try:
+            place = snapshot_download(place, allow_patterns="adapter_*", **options)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot load the adapter {str(name)!r} ({first_line(error)}); "
+                            f"{advice(name, 'adapter')}.") from None
+    files = [file for file in ("adapter_config.json", "adapter_model.*")
+             if not any(Path(place).glob(file))]
+    if files:  # PEFT would look for them on the hub
+        raise DataError(f"{name}: no {files[0]}; give the folder that 03_dpo wrote (data/adapter).")
+    return place
 
 
 def merge(model: Module) -> Module:
@@ -117,12 +130,18 @@ def _placing(where: str, quantisation: str) -> dict[str, Any]:
 
 
 def pretrained(kind: Any, name: str | Path, **options: Any) -> Any:
-    """`from_pretrained`, never with code from a model's repository; DataError if it fails."""
+    """`from_pretrained`, never with code from a model's repository; DataError if it fails.
+
+    A directory is read without asking anybody; the hub is asked where settings let it be.
+    """
+    place, where = source(name)
     try:
-        return kind.from_pretrained(locate(name), trust_remote_code=False, **options)
-    except OSError as error:
-        reason = str(error).strip().splitlines()[0]
-        hint = "give an existing directory, or a hub name with runtime.offline: false"
-        if str(name) in MADE:
-            hint = "run `make models`, which makes it"
-        raise DataError(f"cannot load the model {name!r} ({reason}); {hint}.") from None
+        return kind.from_pretrained(place, trust_remote_code=False, **where, **options)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot load the model {str(name)!r} ({first_line(error)}); "
+                        f"{advice(name)}.") from None
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, in the first line that an exception has to say."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

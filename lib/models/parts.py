@@ -117,7 +117,7 @@ def _by_part(stored: Iterable[tuple[str, str, int, int]]) -> list[dict[str, Any]
 
 
 def fingerprint(model: Module) -> str:
-    """A digest of a model's weights, for caches: of the first of every tensor, to be quick."""
+    """A digest of the first numbers of every tensor: a seed, not enough to tell models apart by."""
     content = hashlib.sha256()
     for name, weights in model.named_parameters():
         first = weights.detach().flatten()[:64].float().cpu().numpy()

@@ -1,6 +1,6 @@
 """Drawing completions: each prompt is read once and continued K times, by its own randomness."""
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -10,8 +10,9 @@ from transformers.cache_utils import DynamicCache
 from transformers.generation.logits_process import LogitsProcessorList
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase as Tokenizer
 
-from lib.core.records import Journal
+from lib.core.records import Journal, digest
 from lib.core.rows import Completion
+from lib.models import identity
 from lib.models.chats import left_padded
 from lib.models.noise import SeededSampler
 from lib.models.scoring import token_logps
@@ -66,6 +67,12 @@ def write_by_generate(model: Module, prompts: list[list[int]], k: int, sampler: 
     return rows
 
 
+def row_keys(made_by: str, items: Iterable[tuple[str, list[int]]],
+             decoding: dict[str, Any]) -> dict[str, str]:
+    """{key: key of its row in a journal}, of all that decides what is drawn for it."""
+    return {key: digest([made_by, decoding, key, ids]) for key, ids in items}
+
+
 def _completion(tokenizer, row, with_logps):
     ids, logps, finished = row
     text = tokenizer.decode(ids, skip_special_tokens=True).strip()
@@ -75,12 +82,19 @@ def _completion(tokenizer, row, with_logps):
 
 def complete_all(model: Module, tokenizer: Tokenizer, items: list[tuple[str, list[int]]],
                  batch_size: int, journal: Journal | None = None, description: str = "sampling",
-                 **decoding: Any) -> dict[str, list[Completion]]:
+                 made_by: str = "", **decoding: Any) -> dict[str, list[Completion]]:
     """{key: completions} of many (key, prompt ids), in batches of similar length.
 
-    journal: batches found in it are not drawn again. decoding: options of `complete`.
+    journal: what this model has drawn for the same prompt in the same way is not drawn again; other
+    rows in it count for nothing. made_by: what tells model and tokenizer from others, where that is
+    known; else what the journal says, else their `identity`.
+    decoding: options of `complete`.
     """
-    done = {key: journal[key] for key, _ in items if journal is not None and key in journal}
+    rows: dict[str, str] = {}
+    if journal is not None:
+        made_by = made_by or journal.made_by or identity.of_model(model, tokenizer)
+        rows = row_keys(made_by, items, decoding)
+    done = {key: journal[row] for key, row in rows.items() if row in journal}  # type: ignore
     todo = sorted((item for item in items if item[0] not in done), key=lambda item: len(item[1]))
     with tqdm(total=len(items), initial=len(done), desc=description, unit="prompt") as bar:
         for start in range(0, len(todo), batch_size):
@@ -88,7 +102,7 @@ def complete_all(model: Module, tokenizer: Tokenizer, items: list[tuple[str, lis
             keys = [key for key, _ in batch]
             results = complete(model, tokenizer, [ids for _, ids in batch], keys, **decoding)
             if journal is not None:
-                journal.add(zip(keys, results))
+                journal.add(zip([rows[key] for key in keys], results))
             done.update(zip(keys, results))
             bar.update(len(batch))
     return done

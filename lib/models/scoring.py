@@ -4,7 +4,7 @@ import torch
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from lib.models.chats import left_padded
+from lib.models.chats import encode, left_padded
 
 
 def log_likelihood(model: Module, prompts: list[list[int]], answers: list[list[int]],
@@ -45,7 +45,7 @@ def name_vectors(model: Module, tokenizer: Tokenizer, names: list[str],
     """
     if not names:
         return {}
-    tokens = tokenizer(names, add_special_tokens=False)["input_ids"]
+    tokens = encode(tokenizer, names)
     order, found = sorted(range(len(names)), key=lambda i: len(tokens[i])), dict[str, np.ndarray]()
     for start in range(0, len(order), batch_size):
         batch = order[start:start + batch_size]

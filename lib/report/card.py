@@ -17,6 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from lib.core.records import DataError, read_json, write_text
 from lib.core.settings import ROOT
+from lib.core.terminal import say
 from lib.report.claims import World, measured, results_markdown, world
 from lib.workbook.book import DIGITS
 
@@ -103,6 +104,6 @@ def command(given: Namespace) -> None:
     if given.output:
         write_text(given.output, card)
     if address:
-        print(f"uploaded to {address}")
+        say(f"uploaded to {address}")
     elif not given.output:
-        print(card)
+        say(*card.split("\n"))

@@ -167,7 +167,16 @@ def results_markdown(rows: list[Row], places: list[World]) -> str:
 
 
 def with_results(readme: str, places: list[World]) -> str:
-    """The text of README.md with its results replaced by the headlines of the last runs."""
+    """The text of README.md with its results replaced by the headlines of the last runs.
+
+    They come at the end where it names no place for them. Raises DataError where it does not say
+    once where they begin and, after that, once where they end.
+    """
     before, _, rest = readme.partition(START)
+    _, end, after = rest.partition(END)
+    named = readme.count(START), readme.count(END)
+    if named != (0, 0) and (named != (1, 1) or not end):
+        raise DataError(f"README.md: its results stand between {START} and {END}; put back what is "
+                        "missing, and each once, so that nothing else is replaced.")
     table = results_markdown([row for row in measured(places) if row["headline"]], places)
-    return f"{before}{START}\n{table}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{START}\n{table}\n{END}{after}"

@@ -11,14 +11,17 @@ import csv
 import io
 import json
 import os
-import sys
 from argparse import Namespace
-from functools import partial
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lib.core.records import DataError, Journal, digest, write_jsonl, write_text
+from lib.competencies.decoding import decode
+from lib.competencies.files import spare
+from lib.competencies.tables import csv_records, header, json_records
+from lib.core.records import DataError, Journal, digest, well_formed, write_jsonl, write_text
 from lib.core.rows import Rejected
+from lib.core.terminal import say
 from lib.report import options
 from lib.report.extract import harmless
 
@@ -45,6 +48,7 @@ def classify(given: Namespace) -> tuple[list[Row], list[Rejected], int, Journal]
     from lib.models import loading
     from lib.tasks import classification
 
+    spare(given.output, [given.input])
     given = options.complete(given, given.task)
     found, rejected = read(given.input, given.text)
     if clash := {name for _, row in found for name in given.names if name in row}:
@@ -62,8 +66,7 @@ def classify(given: Namespace) -> tuple[list[Row], list[Rejected], int, Journal]
             rejected.append(Rejected(file=given.input.name, line=line, reason=reason))
     short = [(row, prompt) for (_, row), prompt in zip(found, ids) if len(prompt) <= most]
 
-    how = [options.deciding(given), given.template, asked]
-    keys = [digest([how, prompt]) for _, prompt in short]
+    keys = [digest(prompt) for _, prompt in short]
     journal = Journal(given.output.with_name(f".{given.output.name}.progress"))
     items = dict(zip(keys, [prompt for _, prompt in short]))
     chances = classification.choose(model, tokenizer, list(items.items()), labels,
@@ -87,20 +90,24 @@ def read(path: Path, text: str) -> tuple[list[tuple[int, Row]], list[Rejected]]:
 
     Raises DataError for another kind of file, without such a column and without a usable row.
     """
-    from lib.tasks.sentiment_files import csv_records, decode, jsonl_records
-    readers: dict[str, Any] = {
-        ".csv": csv_records, ".tsv": partial(csv_records, delimiter="\t"),
-        ".jsonl": jsonl_records}
-    if path.suffix.lower() not in readers:
+    kind = path.suffix.lower()
+    if kind not in FORMS:
         raise DataError(f"{path}: unknown kind of file; use one of {', '.join(FORMS)}.")
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
-    content, _ = decode(path)
     found: list[tuple[int, Row]] = []
     rejected: list[Rejected] = []
-    if path.suffix.lower() != ".jsonl":
-        check_header(path, content, text)
-    for line, record in readers[path.suffix.lower()](content, ""):
+    try:
+        content, _ = decode(path)
+        if kind == ".jsonl":
+            records = json_records(content)
+        else:
+            delimiter = "\t" if kind == ".tsv" else ","
+            check_header(header(content, delimiter), text)
+            records = csv_records(content, delimiter)
+    except (OSError, DataError) as error:
+        raise DataError(f"{path}: {error}") from None
+    for line, record in records:
         reason = record if isinstance(record, str) else refusal(record, text)
         if reason:
             rejected.append(Rejected(file=path.name, line=line, reason=reason))
@@ -112,15 +119,12 @@ def read(path: Path, text: str) -> tuple[list[tuple[int, Row]], list[Rejected]]:
     return found, rejected
 
 
-def check_header(path: Path, content: str, text: str) -> None:
+def check_header(names: list[str], text: str) -> None:
     """Raise DataError unless the columns of a table have a name each, and one is the text's."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    header = next(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter), [])
-    if text not in header:
-        raise DataError(f"{path}: no column {text!r} (found: {', '.join(header)}); name it with "
-                        "--text.")
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them.")
+    if text not in names:
+        raise DataError(f"no column {text!r} (found: {', '.join(names)}); name it with --text.")
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise DataError(f"two columns are called {twice[0]!r}; rename one of them.")
 
 
 def refusal(record: Row, text: str) -> str:
@@ -135,7 +139,7 @@ def refusal(record: Row, text: str) -> str:
 def clean(text: str) -> str:
     """A text as the tuned models read it: on one line, without control tokens."""
     from lib.competencies.prompts import neutralise
-    return " ".join(neutralise(text).split())
+    return " ".join(neutralise(well_formed(text)).split())
 
 
 def write(rows: list[Row], path: Path) -> None:
@@ -166,8 +170,8 @@ def command(given: Namespace) -> None:
     write(rows, given.output)
     journal.remove()
     for item in rejected:
-        print(f"left out: {item['file']} line {item['line']}: {item['reason']}", file=sys.stderr)
+        say(f"left out: {item['file']} line {item['line']}: {item['reason']}", error=True)
     if unlikely:
-        print(f"WARNING: for {unlikely} of {len(rows)} texts another answer was likelier than all "
-              "choices together; is the adapter one for this task?", file=sys.stderr)
-    print(f"{given.output}: {len(rows)} texts labelled; {len(rejected)} rows left out")
+        say(f"WARNING: for {unlikely} of {len(rows)} texts another answer was likelier than all "
+            "choices together; is the adapter one for this task?", error=True)
+    say(f"{given.output}: {len(rows)} texts labelled; {len(rejected)} rows left out")

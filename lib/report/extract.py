@@ -12,19 +12,23 @@ import csv
 import html
 import io
 import os
-import sys
+import re
+import unicodedata
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lib.competencies.files import PROFILES
 from lib.core.records import Journal, digest, write_jsonl, write_text
 from lib.core.rows import Completion, Group, Profile, Rejected
+from lib.core.terminal import say
 from lib.report import options
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".jsonl", ".csv", ".html")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of one
+# What a spreadsheet may part cells at, whatever the file parts them with; text has ", " often.
+SEPARATORS = re.compile(r"([\t\r\n;|]|,(?=\S))")
 NOTHING: Profile = {"domain": "", "competencies": [{"name": "", "description": ""}]}
 
 
@@ -34,7 +38,7 @@ def prompt_style(model: str) -> str:
     An embedded model lies beside the record of its training, in which it read brief prompts only.
     """
     from lib.embedded.pretraining import training_file  # torch
-    from lib.models.loading import locate
+    from lib.models.places import locate
     place = Path(locate(model)).resolve()
     return "brief" if training_file(place.parent, place.name).exists() else "full"
 
@@ -52,6 +56,7 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     from lib.studies import novelty, synthesis
 
     given = options.complete(given)
+    abstracts.spare_inputs(Path(given.input), given.output)
     columns = {name: getattr(given, f"{name}_column") for name in ("id", "author", "title", "text")}
     found, rejected = abstracts.read(given.input, columns)
     unknown = {"split": None, "domain": None, "truth": None}
@@ -62,8 +67,7 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     limits = Models.model_construct(prompt=style, max_prompt_tokens=given.max_prompt_tokens)
     prompts, shortened = synthesis.build_prompts(groups, tokenizer, limits)
 
-    how = options.deciding(given)
-    keys = [digest(["logps", how, row["id"], row["messages"]]) for row in prompts]
+    keys = [digest([row["id"], row["messages"]]) for row in prompts]
     ids = chats.encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
     journal = Journal(given.output.with_name(f".{given.output.name}.progress"))
     drawn = complete_all(
@@ -106,8 +110,7 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     """A table with a line for each competency; no cell is a formula to a spreadsheet."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["id", "author", "domain", "competency", "description", "confidence", "problems",
-                    "unlike_training"])
+    table.writerow(PROFILES)
     for item in rows:
         profile, notes = item["profile"] or NOTHING, "; ".join(item["problems"])
         unlike = {True: "true", False: "false"}.get(item["unlike_training"], "")
@@ -120,14 +123,25 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula; numbers, which are none, stay."""
-    if cell[:1] not in FORMULA:
-        return cell
+    """A cell in which no spreadsheet finds a formula, at its start or after another separator.
+
+    An apostrophe stands before what would begin one, quotes and invisible letters passed over;
+    numbers, which are no formulas, stay.
+    """
+    return "".join(map(_guarded, SEPARATORS.split(cell)))
+
+
+def _guarded(part: str) -> str:
+    """A part between separators, as text."""
+    seen = (letter for letter in part if unicodedata.category(letter)[0] not in "CZ")
+    first = next((letter for letter in seen if letter != '"'), "")
+    if unicodedata.normalize("NFKC", first)[:1] not in ("=", "+", "-", "@"):  # full-width ones, too
+        return part
     try:
-        float(cell)
+        float(part)
     except ValueError:
-        return f"'{cell}"
-    return cell
+        return f"'{part}"
+    return part
 
 
 def as_html(rows: list[dict[str, Any]], rejected: list[Rejected]) -> str:
@@ -164,10 +178,10 @@ def command(given: Namespace) -> None:
     write(rows, rejected, given.output)
     journal.remove()
     for item in rejected:
-        print(f"left out: {item['file']} line {item['line']}: {item['reason']}", file=sys.stderr)
+        say(f"left out: {item['file']} line {item['line']}: {item['reason']}", error=True)
     if strange := sum(item["unlike_training"] is True for item in rows):
-        print(f"WARNING: {strange} of {len(rows)} profiles are of texts unlike those that the "
-              "model was trained on (unlike_training).", file=sys.stderr)
+        say(f"WARNING: {strange} of {len(rows)} profiles are of texts unlike those that the "
+            "model was trained on (unlike_training).", error=True)
     good = sum(item["profile"] is not None and not item["problems"] for item in rows)
-    print(f"{given.output}: {len(rows)} profiles, {good} of them without problems; "
-          f"{len(rejected)} rows left out")
+    say(f"{given.output}: {len(rows)} profiles, {good} of them without problems; "
+        f"{len(rejected)} rows left out")

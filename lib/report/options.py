@@ -1,4 +1,5 @@
 """What a command works with: its options, else what a preset says, else what is usual."""
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 from lib.core.records import DataError
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, load
+from lib.models.places import base_of, find, hub
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 USUAL: dict[str, Any] = {
@@ -14,8 +16,6 @@ USUAL: dict[str, Any] = {
 # The adapter of each task of `classify`, by its name in lib/studies/instruction.py. For sentiment
 # it is the one tuned on a single set, since one that read Financial PhraseBank stays private.
 TASKS = {"sentiment": "tuned_single", "job_bias": "job_bias"}
-# What a result hangs on beside its prompt: a changed command never takes over old results.
-DECIDING = ("model", "temperature", "top_p", "seed", "max_new_tokens", "dtype", "quantisation")
 
 
 def complete(given: Namespace, task: str = "") -> Namespace:
@@ -27,8 +27,9 @@ def complete(given: Namespace, task: str = "") -> Namespace:
     model, and SettingsError.
     """
     usual = dict(USUAL)
+    name, preset = load(given.preset)  # without one, the selected one says if the hub may be asked
+    os.environ.update(hub(preset.runtime))
     if given.preset:
-        name, preset = load(given.preset)
         usual |= asking(preset, task) if task else extracting(preset)
         if not given.model:
             usual |= tuned(name, preset, task, given.adapter)
@@ -83,22 +84,14 @@ def present(place: str | Path, name: str, preset: Preset, stage: str, base: str 
 
     base: the model that it must have been tuned on, "" for any.
     """
-    from lib.models.loading import base_of, locate
     folder = preset.runtime.folder
     made = f"`make repro` with `preset: {name}` in params.yaml"
     if folder:
         made = "`make real QUICK=1`" if folder == "quick" else f"`make real PART={stage}`"
-    if not Path(locate(place)).is_dir():
+    if not find(place):
         raise DataError(f"{place} of the preset {name} is missing; {made} makes it. To do without, "
                         "name a model with --model.")
     if base and base_of(place) not in (None, base):
         raise DataError(f"{place} was tuned on {base_of(place)}, not on {base} as the preset "
                         f"{name} has it; {made} makes one that was, or name one with --adapter.")
     return str(place)
-
-
-def deciding(given: Namespace) -> dict[str, str]:
-    """The options that results hang on, adapters by their weights."""
-    from lib.models.loading import fingerprint
-    how = {key: str(getattr(given, key)) for key in DECIDING if hasattr(given, key)}
-    return {**how, "model": fingerprint(given.model), "adapter": fingerprint(given.adapter or "")}

@@ -15,6 +15,7 @@ import numpy as np
 
 from lib.core.records import DataError
 from lib.core.rows import Prompt
+from lib.models import identity
 from lib.models.encoder import Encoder
 
 FILE = "training_texts.npz"  # in a preset's folder of data
@@ -34,11 +35,13 @@ def remember(prompts: list[Prompt], encoder: str, place: Path, device: str = "au
     if len(texts) <= NEAREST:
         raise DataError(f"{place}: {len(texts)} training texts; to know what is unlike them takes "
                         f"more than {NEAREST}.")
-    vectors = Encoder(encoder, device).encode(texts).astype(np.float16)
+    reader = Encoder(encoder, device)
+    vectors = reader.encode(texts).astype(np.float16)
     own = nearness(vectors, vectors, leave_one_out=True)
     threshold = float(np.quantile(own, QUANTILE))
     file = io.BytesIO()
-    np.savez(file, vectors=vectors, threshold=np.float64(threshold), encoder=np.str_(encoder))
+    np.savez(file, vectors=vectors, threshold=np.float64(threshold), encoder=np.str_(encoder),
+             made_by=np.str_(identity.of_model(reader.model, reader.tokenizer)))
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(f".{place.name}")
     beside.write_bytes(file.getvalue())
@@ -50,14 +53,15 @@ def unlike_training(prompts: list[Prompt], place: Path | None, device: str = "au
                     ) -> list[bool | None]:
     """Whether a text of each prompt is unlike all training texts that `remember` wrote.
 
-    None where nobody can tell, for want of the file or of its encoder. Raises DataError for a file
-    that is something else.
+    None where nobody can tell, for want of the file, of its encoder, or of a word on which encoder
+    it was. Raises DataError for a file that is something else, or another encoder's.
     """
     if place is None or not place.exists():
         return [None] * len(prompts)
     try:
         with np.load(place, allow_pickle=False) as file:
             vectors, threshold, name = (file[key] for key in ("vectors", "threshold", "encoder"))
+            made_by = str(file["made_by"]) if "made_by" in file else ""
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{place}: no vectors of training texts ({error}); restore it from git, or "
                         "remove it.") from None
@@ -65,6 +69,11 @@ def unlike_training(prompts: list[Prompt], place: Path | None, device: str = "au
         encoder = Encoder(str(name), device)
     except DataError:
         return [None] * len(prompts)
+    if not made_by:
+        return [None] * len(prompts)
+    if made_by != identity.of_model(encoder.model, encoder.tokenizer):
+        raise DataError(f"{place}: its vectors are of another encoder than what {str(name)!r} is "
+                        "now; restore that, or have 00_warm_start write the file anew.")
     encoder.encode([text for prompt in prompts for text in texts_of(prompt)])  # in large batches
     found = [nearness(encoder.encode(texts_of(prompt)), vectors) for prompt in prompts]
     return [bool((near < threshold).any()) for near in found]

@@ -1,5 +1,7 @@
 """From authors to candidates: collect abstracts, split them, clean, prompt, and sample."""
 import random
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from lib.competencies import abstracts, prompts, world
 from lib.competencies.profiles import parse
 from lib.core.records import DataError, Journal, file_digest
-from lib.core.rows import Candidates, Completion, Group, Message, Prompt, Rejected
+from lib.core.rows import Candidates, Completion, Group, Message, Prompt, Rejected, Shown
 from lib.core.sections import data as sections
 from lib.core.sections.models import Models
 from lib.core.settings import ROOT
@@ -18,6 +20,7 @@ from lib.metrics.overlap import contaminated, distinct_completions, near_duplica
 from lib.models.chats import encode_chats
 from lib.models.sampling import complete_all
 
+LONGEST_TOKEN = 50  # characters: what is longer on average is no language
 SPLITS = ("warm_start", "train", "validation", "test", "held_out")
 
 
@@ -30,11 +33,13 @@ def collect(data: sections.Data) -> tuple[list[Group], list[Rejected]]:
         return split_by_author(abstracts.group(rows, data.group_size), data), rejected
     columns = data.columns.model_dump()
     rows, rejected = abstracts.read(ROOT / data.path, columns)
-    groups = abstracts.group(rows, data.group_size)
     if not data.test_path:
-        return split_by_author(groups, data), rejected
-    rows, also_rejected = abstracts.read(ROOT / data.test_path, columns)
-    test = abstracts.group(rows, data.group_size, "test group")
+        return split_by_author(abstracts.group(rows, data.group_size), data), rejected
+    tested, also_rejected = abstracts.read(ROOT / data.test_path, columns)
+    authors = {row["author"] for row in rows}
+    test = abstracts.group(tested, data.group_size, "test group", authors)
+    taken = {name for group in test for name in (group["id"], group["author"])}
+    groups = abstracts.group(rows, data.group_size, taken=taken)
     return split_beside_test(groups, test, data), rejected + also_rejected
 
 
@@ -131,28 +136,55 @@ def texts(group: Group) -> list[str]:
 
 def build_prompts(groups: list[Group], tokenizer: Tokenizer,
                   models: Models) -> tuple[list[Prompt], list[str]]:
-    """One chat per group, within models.max_prompt_tokens, and the ids of those shortened.
-
-    Too long a prompt has all its abstracts cut to the same number of words, as many as fit.
-    """
+    """One chat per group, within models.max_prompt_tokens, and the ids of those shortened."""
     rows: list[Any] = []
     shortened = []
     for group in groups:
-        items = group["abstracts"]
-        words = max(len(row["text"].split()) for row in items)
-        messages = prompts.messages(items, models.prompt)
-        while len(encode_chats(tokenizer, [messages])[0]) > models.max_prompt_tokens and words > 1:
-            words = int(words * 0.9)
-            items = [{**row, "text": " ".join(row["text"].split()[:words])}
-                     for row in group["abstracts"]]
-            messages = prompts.messages(items, models.prompt)
-        if items is not group["abstracts"]:
+        shown, cut = fitting(prompts.as_shown(group["abstracts"]), tokenizer, models)
+        if cut:
             shortened.append(group["id"])
         known = {key: group[key]  # references: where given
                  for key in ("id", "author", "split", "domain", "truth", "references")
                  if key in group}
-        rows.append({**known, "abstracts": prompts.as_shown(items), "messages": messages})
+        rows.append({**known, "abstracts": shown,
+                     "messages": prompts.messages(shown, models.prompt)})
     return rows, shortened
+
+
+def fitting(items: list[Shown], tokenizer: Tokenizer,
+            models: Models) -> tuple[list[Shown], bool]:
+    """Abstracts whose prompt has at most models.max_prompt_tokens, and whether they were cut.
+
+    Where they are too long, every title and text is cut to the same number of tokens, the largest
+    that fits. Raises DataError where not even empty abstracts fit.
+    """
+    limit = models.max_prompt_tokens
+
+    def fits(some):
+        if sum(len(row["title"]) + len(row["text"]) for row in some) > limit * LONGEST_TOKEN:
+            return False  # without reading it
+        return len(encode_chats(tokenizer, [prompts.messages(some, models.prompt)])[0]) <= limit
+    if fits(items):
+        return items, False
+    ends = [tuple(cuttings(tokenizer, row, limit)) for row in items]
+
+    def cut(tokens):
+        return [Shown(title=row["title"][:title[:tokens + 1][-1]],
+                      text=row["text"][:text[:tokens + 1][-1]])
+                for row, (title, text) in zip(items, ends)]
+    most = bisect_left(range(limit + 1), True, key=lambda tokens: not fits(cut(tokens))) - 1
+    if most < 0:
+        raise DataError(f"{len(items)} abstracts do not fit in max_prompt_tokens ({limit}), "
+                        "however short; raise it, or put fewer in a group (data.group_size).")
+    return cut(most), True
+
+
+def cuttings(tokenizer: Tokenizer, row: Shown, limit: int) -> Iterator[list[int]]:
+    """Where the first `limit` tokens of a title and of a text end, from 0, in characters."""
+    for text in (row["title"], row["text"]):
+        found = tokenizer(text[:limit * LONGEST_TOKEN], add_special_tokens=False,
+                          return_offsets_mapping=True)
+        yield [0, *(end for _, end in found["offset_mapping"][:limit])]
 
 
 def printable(prompt: Prompt, shown: bool) -> list[Message]:

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from lib.core.records import Journal
 from lib.core.rows import Labelled, Message, Rate
 from lib.metrics import stats
-from lib.models.chats import encode_chats
-from lib.models.sampling import complete_all
+from lib.models import chats, identity
+from lib.models.sampling import complete_all, row_keys
 from lib.models.scoring import log_likelihood
 
 TEMPLATES = {
@@ -62,8 +62,8 @@ def encode(tokenizer: Any, rows: Sequence[Labelled], template: str) -> list[list
     """The prompt of each row as token ids."""
     prompts: list[Any] = [prompt(row, template) for row in rows]
     if template == "chat":
-        return encode_chats(tokenizer, prompts)
-    return tokenizer(prompts)["input_ids"]
+        return chats.encode_chats(tokenizer, prompts)
+    return chats.encode(tokenizer, prompts, opened=True)
 
 
 def choose(model: Any, tokenizer: Any, items: Sequence[tuple[str, list[int]]],
@@ -72,10 +72,14 @@ def choose(model: Any, tokenizer: Any, items: Sequence[tuple[str, list[int]]],
     """{key: probability of each label} of many (key, prompt ids), by the label's tokens after it.
 
     That is of the label as a whole answer or the beginning of one; what is missing to 1 are other
-    answers. No label may begin with another one. journal: what it has is not asked again.
+    answers. No label may begin with another one. journal: what this model has been asked in the
+    same way is not asked again.
     """
-    answers = tokenizer(list(labels), add_special_tokens=False)["input_ids"]
-    found = {key: journal[key] for key, _ in items if journal is not None and key in journal}
+    answers = chats.encode(tokenizer, list(labels))
+    rows: dict[str, str] = {}
+    if journal is not None:
+        rows = row_keys(identity.of_model(model, tokenizer), items, {"labels": answers})
+    found = {key: journal[row] for key, row in rows.items() if row in journal}  # type: ignore
     todo = {key: ids for key, ids in items if key not in found}
     keys = sorted(todo, key=lambda key: len(todo[key]))
     with tqdm(total=len(keys) + len(found), initial=len(found), desc="labels", unit="text") as bar:
@@ -85,7 +89,7 @@ def choose(model: Any, tokenizer: Any, items: Sequence[tuple[str, list[int]]],
             logps = log_likelihood(model, prompts, answers * len(batch))
             chances = np.exp(logps).reshape(len(batch), len(answers)).tolist()
             if journal is not None:
-                journal.add(zip(batch, chances))
+                journal.add(zip([rows[key] for key in batch], chances))
             found |= dict(zip(batch, chances))
             bar.update(len(batch))
     return found

@@ -18,7 +18,7 @@ from lib.metrics.labels import label_rates
 from lib.metrics.overlap import contaminated
 from lib.tasks import sentiment_synthetic
 from lib.tasks.classification import instruction, loose, strict
-from lib.tasks.sentiment_files import RECORDS, decode, files
+from lib.tasks.sentiment_files import files, read_file
 from lib.tasks.sentiment_records import CODE_PAGE, INTERPRETERS, mended
 
 Rows = list[dict[str, Any]]  # "id", "set", "source", "text", "label", "part", "file", "line"
@@ -129,16 +129,9 @@ def read(name: str, paths: Iterable[Path], repair: bool = False) -> Reading:
     counts: Counter[str] = Counter()
     for path in paths:
         part = "test" if re.search(r"test|valid|dev", path.stem.lower()) else "train"
-        kind = path.suffix.lower()
-        content: Any = path
-        if kind != ".parquet":
-            content, encoding = decode(path)
-            counts[f"files in {encoding}"] += 1
-        try:
-            for line, record in RECORDS[kind](content, path.stem.lower()):
-                records.append((path.name, line, part, record))
-        except (ValueError, OSError) as error:
-            records.append((path.name, 1, part, f"cannot be read ({error})"))
+        found, encoding = read_file(path)
+        counts[f"files in {encoding}"] += bool(encoding)
+        records += [(path.name, line, part, record) for line, record in found]
     return interpret(name, records, counts, repair)
 
 

@@ -1,12 +1,16 @@
 """Records of sentiment sets in users' files: (line, record), or (line, reason) where it is none."""
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Records = Iterator[tuple[int, dict[str, Any] | str]]
+from lib.competencies import tables
+from lib.competencies.decoding import decode, lines
+from lib.competencies.tables import Records
+from lib.competencies.worker import Worker
+from lib.core.records import parse
+
+FAR = 1 << 16  # letters in which the next sentence of a JSON file is looked for, to know its line
 
 
 def files(folder: Path, name: str) -> list[Path]:
@@ -16,72 +20,56 @@ def files(folder: Path, name: str) -> list[Path]:
     return [path for path in found if path.relative_to(folder).parts[0].lower().startswith(name)]
 
 
-def decode(path: Path) -> tuple[str, str]:
-    """(text, name of the encoding) of a file: UTF-8, or Latin-1 where it is not valid UTF-8."""
-    raw = path.read_bytes()
+def read_file(path: Path) -> tuple[list[tuple[int, Any]], str]:
+    """(records and reasons of all that stands in a file, the name of its encoding or "")."""
+    kind, encoding = path.suffix.lower(), ""
+    content: Any = path
     try:
-        return raw.decode("utf-8-sig"), "UTF-8"
-    except UnicodeDecodeError:
-        return raw.decode("latin-1"), "Latin-1"
+        if kind != ".parquet":
+            content, encoding = decode(path, western="latin_1")  # as Financial PhraseBank is saved
+        found = list(RECORDS[kind](content, path.stem.lower()))
+    except (ValueError, OSError) as error:
+        found = [(1, f"cannot be read ({error})")]
+    return found or [(1, "there is nothing in this file")], encoding
 
 
-def csv_records(text: str, _: str, delimiter: str = ",") -> Records:
-    """Of a CSV file. A quoted text may run over several lines, so lines are counted."""
-    reader = csv.reader(io.StringIO(text.replace("\x00", " "), newline=""),
-                        delimiter=delimiter, strict=True)
-    header, line = next(reader, []), reader.line_num
-    while True:
-        start = line + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield start, f"not CSV: {error}"
-        else:
-            if cells and len(cells) == len(header):
-                yield start, dict(zip(header, cells))
-            elif cells:
-                yield start, f"{len(cells)} cells where the header has {len(header)}"
-        line = reader.line_num
-
-
-def json_records(text: str, name: str) -> Records:
-    """Of FiQA's JSON: a dict of sentences, each with a list of targets; lines are of its keys."""
-    document = json.loads(text)
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object of sentences")
-    kind = "post" if "post" in name else "headline"
-    at = 0
-    for key, item in document.items():
-        at = max(at, text.find(f"{json.dumps(key, ensure_ascii=False)}:", at))
-        line = text.count("\n", 0, at) + 1
-        targets = item.get("info") if isinstance(item, dict) else None
-        if not isinstance(targets, list) or not targets:
-            yield line, f"the sentence {key!r} has no list of targets"
-            continue
-        shared = {"sentence": item.get("sentence"), "format": kind, "targets": len(targets)}
-        for target in targets:
-            if isinstance(target, dict):
-                yield line, {**shared, **target}
-            else:
-                yield line, f"a target of the sentence {key!r} is no object"
+def csv_records(text: str, _: str) -> Records:
+    """Of a CSV file."""
+    return tables.csv_records(text)
 
 
 def jsonl_records(text: str, _: str) -> Records:
     """Of a file with one JSON object a line."""
-    for line, content in enumerate(text.split("\n"), 1):
-        if content.strip():
-            try:
-                record = json.loads(content)
-            except ValueError as error:
-                record = f"not JSON: {error}"
-            yield line, record if isinstance(record, (dict, str)) else "not a JSON object"
+    return tables.json_records(text)
+
+
+def json_records(text: str, name: str) -> Records:
+    """Of FiQA's JSON: a dict of sentences, each with a list of targets; lines are of its keys."""
+    document = parse(text)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object of sentences")
+    kind = "post" if "post" in name else "headline"
+    at, line = 0, 1
+    for key, item in document.items():
+        begin = text.find(f"{json.dumps(key, ensure_ascii=False)}:", at, at + FAR)
+        if begin > at:
+            line += text.count("\n", at, begin)
+            at = begin
+        targets = item.get("info") if isinstance(item, dict) else None
+        if not isinstance(targets, list) or not targets:
+            yield line, f"the sentence {key!r} has no list of targets"
+            continue
+        shared = {"sentence": item.get("sentence"), "format": kind}
+        for target in targets:
+            if isinstance(target, dict):
+                yield line, {**shared, **target, "targets": len(targets)}
+            else:
+                yield line, f"a target of the sentence {key!r} is no object"
 
 
 def text_records(text: str, _: str) -> Records:
     """Of Financial PhraseBank's "sentence@label"; a sentence may hold an @, so the last counts."""
-    for line, content in enumerate(text.split("\n"), 1):  # splitlines would also break at a \x85
+    for line, content in enumerate(lines(text), 1):  # splitlines would also break at a \x85
         if content.strip():
             sentence, at, label = content.rpartition("@")
             found = {"sentence": sentence, "label": label}
@@ -89,9 +77,17 @@ def text_records(text: str, _: str) -> Records:
 
 
 def parquet_records(path: Path, _: str) -> Records:
-    """Of a Parquet file, counted from 1."""
+    """Of a Parquet file, counted from 1. It is read apart: what is damaged may end the process."""
+    with Worker() as worker:
+        yield from enumerate(worker.call(parquet_rows, str(path.resolve())), 1)
+
+
+def parquet_rows(path: str) -> list[dict[str, Any]]:
+    """The rows of a Parquet file with values such as JSON has."""
     import pyarrow.parquet  # half a second, for a format that few files have
-    yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), 1)
+    plain = (str, int, float, type(None))
+    return [{name: value if isinstance(value, plain) else str(value) for name, value in row.items()}
+            for row in pyarrow.parquet.read_table(path).to_pylist()]
 
 
 RECORDS: dict[str, Callable[[Any, str], Records]] = {

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from lib.core.records import well_formed
 from lib.tasks.sentiment_synthetic import LABELS
 
 Record = dict[str, Any]
@@ -53,7 +54,7 @@ def fiqa(record: Record, counts: Counter) -> Meaning:
 
     Below -0.1 it is negative, from 0.1 positive, neutral between.
     """
-    counts["targets of sentences with several"] += record.get("targets", 1) > 1
+    counts["targets of sentences with several"] += record.get("targets", 1) not in (0, 1)
     kind = str(record.get("format", record.get("type", ""))).lower()
     source, columns = "tweet" if kind == "post" else "news", ("sentence", "text")
     score = record.get("sentiment_score", record.get("score"))
@@ -61,7 +62,7 @@ def fiqa(record: Record, counts: Counter) -> Meaning:
         return _labelled(record, columns, "fiqa", source)
     try:
         value = float(score)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"the score {score!r} is no number"
     if not (math.isfinite(value) and -1 <= value <= 1):
         return f"the score {score!r} is outside -1 to 1"
@@ -101,7 +102,7 @@ def _labelled(record, columns, name, source, words=None):
         return "the text is empty"
     known = words or {label: label for label in LABELS}
     label = NUMBERED[name].get(_number(said)) or known.get(said)
-    return (text, label, source) if label else f"unknown label {record['label']!r}"
+    return (well_formed(text), label, source) if label else f"unknown label {record['label']!r}"
 
 
 def _number(value):

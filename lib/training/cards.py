@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lib.core.records import file_digest
 from lib.core.rows import Preference
 from lib.core.sections.preset import Preset
-from lib.models.loading import locate
+from lib.models.places import find
 
 if TYPE_CHECKING:
     from lib.training.dpo import History
@@ -66,7 +66,7 @@ def model_card(settings: Preset, history: "History", pairs: dict[str, list[Prefe
     """
     dpo, models, points = settings.dpo, settings.models, history["validation"]
     base_line = f"base_model: {models.base}"
-    if Path(locate(models.base)).is_dir():
+    if find(models.base):
         base_line = "# The base is a directory of the project, no model of the hub."
     outcome = "There were too few pairs: the adapter is untrained."
     if points:
@@ -90,15 +90,15 @@ def model_card(settings: Preset, history: "History", pairs: dict[str, list[Prefe
 
 def weights(name: str) -> str:
     """What tells a model's weights from others: their SHA-256, or the hub's revision."""
-    place = Path(locate(name))
-    if place.is_dir():
+    if place := find(name):
         files = sorted(place.glob("*.safetensors"))
         return ", ".join(f"`{path.name}` sha256 `{file_digest(path)}`" for path in files)
     from huggingface_hub import try_to_load_from_cache  # a second, for hub models alone
-    config = try_to_load_from_cache(name, "config.json")
-    if not isinstance(config, str):
-        return "revision unknown"
-    return f"revision `{Path(config).parent.name}`"
+    name, _, revision = name.partition("@")
+    config = None if revision else try_to_load_from_cache(name, "config.json")
+    if isinstance(config, str):
+        revision = Path(config).parent.name
+    return f"revision `{revision}`" if revision else "revision unknown"
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:

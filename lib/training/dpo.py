@@ -9,9 +9,10 @@ from lib.core.rows import Preference
 from lib.core.sections.preset import Preset
 from lib.core.sections.tuning import Dpo
 from lib.models import lora
-from lib.models.chats import chat_for, encode_chats
+from lib.models.chats import encode_turn
 from lib.models.loading import sharded
 from lib.training import arguments
+from lib.training.tree import longest
 
 # What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
 if TYPE_CHECKING:
@@ -51,29 +52,28 @@ def fitting(preferences: list[Preference], tokenizer: "Tokenizer", max_length: i
     """
     parts: tuple[list[Preference], list[Preference]] = [], []
     for row in preferences:
-        prompt, = encode_chats(tokenizer, [row["prompt"]])
-        if too_long == "truncate":
-            refused = len(prompt) >= max_length
-        else:
-            lengths = [_length(tokenizer, row, side) for side in ("chosen", "rejected")]
-            refused = max(lengths) > max_length
-        parts[refused].append(row)
+        ids = encode(tokenizer, row)
+        truncated = too_long == "truncate"
+        length = len(ids["prompt_ids"]) + 1 if truncated else longest(ids)
+        parts[length > max_length].append(row)
     return parts
 
 
-def _length(tokenizer, row, side):
-    chat = [*chat_for(tokenizer, row["prompt"]), *row[side]]
-    text = tokenizer.apply_chat_template(chat, tokenize=False)
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+def encode(tokenizer: "Tokenizer", row: Preference) -> dict[str, list[int]]:
+    """A pair as TRL's trainer has it when it has tokenised it.
+
+    Its own tokenising would take what a text says for control tokens (lib.models.chats).
+    """
+    answers = [row[side][0]["content"] for side in ("chosen", "rejected")]
+    prompt, (chosen, rejected) = encode_turn(tokenizer, row["prompt"], answers)
+    return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
 
 
 def dataset(preferences: list[Preference], tokenizer: "Tokenizer", place: Path) -> "Dataset":
-    """Preferences in TRL's form; where there are several processes, kept in the folder `place`."""
+    """Preferences as token ids; where there are several processes, kept in the folder `place`."""
     from accelerate import PartialState
     from datasets import Dataset
-    rows = Dataset.from_list([{"prompt": chat_for(tokenizer, row["prompt"]),
-                               "chosen": row["chosen"], "rejected": row["rejected"]}
-                              for row in preferences])
+    rows = Dataset.from_list([encode(tokenizer, row) for row in preferences])
     if arguments.processes() == 1:
         return rows
     # TRL's processes exchange reference log-probabilities by a file beside the data; of data in
@@ -170,7 +170,12 @@ def new_trainer(dpo: Dpo, references: Path, **others: Any) -> "DPOTrainer":
         raise DataError("dpo.too_long: TRL's own trainer cuts answers without counting them; "
                         "take refuse, or set dpo.trainer to tree.")
     from trl import DPOTrainer
-    return DPOTrainer(**others)
+
+    class Tokenised(DPOTrainer):
+        """TRL's trainer on the token ids of `dataset`."""
+        def _prepare_dataset(self, dataset, *_):
+            return dataset
+    return Tokenised(**others)
 
 
 def tokens_read(trainer: "DPOTrainer") -> dict[str, int] | None:

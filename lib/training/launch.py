@@ -24,6 +24,7 @@ from lib.core.sections.models import Models, Runtime
 from lib.core.sections.preset import Preset
 from lib.core.sections.tuning import Dpo
 from lib.core.settings import ROOT
+from lib.core.terminal import say
 
 # What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def main() -> None:
         code = 0
     except DataError as error:
         write_json(work / f"error-{rank}.json", {"error": str(error)})
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
     except BaseException:
         traceback.print_exc()
     sys.stderr.flush()

@@ -18,7 +18,8 @@ from lib.core.rows import Preference
 from lib.core.sections.preset import Preset
 from lib.core.sections.tuning import Dpo
 from lib.core.settings import load
-from lib.models import chats, loading, lora
+from lib.core.terminal import say
+from lib.models import chats, loading, lora, places
 from lib.models.parts import count_parameters, expert_weights, planned_storage
 from lib.models.shared_prompt import can_share
 from lib.training import launch
@@ -86,8 +87,7 @@ def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizer
         key = dump(row["prompt"])
         for text in (row[side][0]["content"] for side in ("chosen", "rejected")):
             if text not in answers[key]:  # one token more, for the end of the turn
-                ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-                answers[key][text] = 1 + len(ids)
+                answers[key][text] = len(chats.encode_ended(tokenizer, [text])[0])
             pair_tokens += long[key] + answers[key][text]
     short = [tokens for group in answers.values() for tokens in group.values()]
     return Work(len(prompts), len(preferences), max(map(len, answers.values()), default=1),
@@ -97,10 +97,11 @@ def measured_work(preferences: list[Preference], tokenizer: "PreTrainedTokenizer
 
 def skeleton(name: str) -> "PreTrainedModel":
     """A model of names and shapes only, as a directory, the table above, or the hub says."""
-    name = loading.base_of(name) or name  # merged, an adapter changes no shape
+    *_, name = map(str, places.lineage(name))  # merged, an adapter changes no shape
+    known, _, _ = name.partition("@")
     from transformers import AutoConfig, AutoModelForCausalLM  # seconds, for this alone
-    if name in KNOWN and not Path(loading.locate(name)).is_dir():
-        kind, *sizes = KNOWN[name]
+    if known in KNOWN and not places.find(name):
+        kind, *sizes = KNOWN[known]
         config = AutoConfig.for_model(kind, **dict(zip(SHAPE, sizes, strict=True)))
     else:
         config = loading.pretrained(AutoConfig, name)
@@ -279,20 +280,21 @@ def advice(parts: Bytes, settings: Preset) -> str:
 def command(preset: str = "") -> None:
     """Print what a preset takes, on any machine; raise DataError where this one has not enough."""
     name, settings = load(preset)
+    os.environ.update(places.hub(settings.runtime))
     models, sizes, work = settings.models, estimate(settings), expected_work(settings)
-    print(f"preset {name}: {models.base}, {models.dtype}, quantisation {models.quantisation}")
-    print(f"at most {work.prompts} prompts of {work.prompt} tokens, {work.k} answers of "
-          f"{work.answer} each, {work.pairs} pairs\n")
+    say(f"preset {name}: {models.base}, {models.dtype}, quantisation {models.quantisation}",
+        f"at most {work.prompts} prompts of {work.prompt} tokens, {work.k} answers of "
+        f"{work.answer} each, {work.pairs} pairs", "")
     for row in rows(sizes):
         part = row.pop("part")
-        print(f"{part:34}" + "".join(f"{use} {value:7.2f}    " for use, value in row.items()))
-    print("\n" + "\n".join(f"{key:34}{value:.3g}" for key, value in sizes["time"].items()))
+        say(f"{part:34}" + "".join(f"{use} {value:7.2f}    " for use, value in row.items()))
+    say("", *(f"{key:34}{value:.3g}" for key, value in sizes["time"].items()))
     for role in ("larger", "evaluation_judge"):
         need = peak(estimate(settings, role=role)["sampling"])
-        print(f"{'sampling from ' + role:34}{need / GIB:.1f} GiB")
+        say(f"{'sampling from ' + role:34}{need / GIB:.1f} GiB")
     if settings.runtime.device == "cuda" and not torch.cuda.is_available():
-        print("No CUDA device is visible here, so there is nothing to hold this against.")
+        say("No CUDA device is visible here, so there is nothing to hold this against.")
         return
-    print(f"{'free for each process':34}{available(settings) / GIB:.1f} GiB")
+    say(f"{'free for each process':34}{available(settings) / GIB:.1f} GiB")
     for use in ("training", "sampling"):
         check(sizes, settings, use)

@@ -1,15 +1,20 @@
 """Many small trainings at once: a model of a million weights leaves the second core of a processor
 idle, a second training does not.
 """
+import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from lib.core.records import Journal
+from lib.core.records import Journal, digest
+from lib.core.sections.preset import Preset
+from lib.core.sections.section import Section
+from lib.models import places
 
 
 def run_jobs(function: Callable[..., Any], jobs: dict[str, tuple], workers: int, journal: Journal,
@@ -17,16 +22,18 @@ def run_jobs(function: Callable[..., Any], jobs: dict[str, tuple], workers: int,
     """{key: function(*arguments)} for jobs {key: arguments}, in the order of the jobs.
 
     function: of a module, with arguments that can be pickled and a result that JSON can hold.
-    journal: jobs found in it are not run again. workers: processes, each on one thread, so that no
-    number depends on how many there are; 1 runs the jobs in this process, on all its threads, or on
-    its GPU.
+    journal: jobs found in it are not run again, if all that they are made of is the same: rows,
+    settings, and the files of the models that these name. workers: processes, each on one thread,
+    so that no number depends on how many there are; 1 runs the jobs in this process, on all its
+    threads, or on its GPU.
     """
-    todo = {key: arguments for key, arguments in jobs.items() if key not in journal}
+    rows = {key: digest([key, made_of(arguments)]) for key, arguments in jobs.items()}
+    todo = {key: arguments for key, arguments in jobs.items() if rows[key] not in journal}
     done = len(jobs) - len(todo)
     with tqdm(total=len(jobs), initial=done, desc=description, unit="job") as bar:
         if workers == 1:
             for key, arguments in todo.items():
-                journal.add([(key, function(*arguments))])
+                journal.add([(rows[key], function(*arguments))])
                 bar.update()
         elif todo:
             spawn, one_thread = get_context("spawn"), (1,)
@@ -34,6 +41,20 @@ def run_jobs(function: Callable[..., Any], jobs: dict[str, tuple], workers: int,
                 running = {pool.submit(function, *arguments): key
                            for key, arguments in todo.items()}
                 for one in as_completed(running):
-                    journal.add([(running[one], one.result())])
+                    journal.add([(rows[running[one]], one.result())])
                     bar.update()
-    return {key: journal[key] for key in jobs}
+    return {key: journal[rows[key]] for key in jobs}
+
+
+def made_of(arguments: tuple) -> str:
+    """All that a job gets, as JSON; a path stands for the model there, or else for nothing."""
+    def plain(value: Any) -> Any:
+        if isinstance(value, Preset):
+            return [value.model_dump(), places.identities(value)]
+        if isinstance(value, Section):
+            return value.model_dump()
+        if isinstance(value, Path):
+            place = places.find(value)
+            return places.identity(value) if place and any(place.glob("*config.json")) else None
+        raise TypeError(f"no job can hang on {value!r}")
+    return json.dumps(arguments, default=plain, sort_keys=True)

@@ -1,8 +1,7 @@
 """Supervised fine-tuning by TRL's SFTTrainer; the loss is on the answer only."""
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from unittest.mock import patch
 
 import torch
@@ -10,8 +9,8 @@ import torch
 from lib.core.records import DataError
 from lib.core.rows import Message
 from lib.core.sections.tuning import Tuning
-from lib.models import lora
-from lib.models.chats import chat_for
+from lib.core.terminal import say
+from lib.models import chats, lora
 from lib.training import arguments
 
 # What trains imports trl, peft and accelerate (15 seconds): inside functions, once needed.
@@ -21,13 +20,7 @@ if TYPE_CHECKING:
     from trl import SFTConfig
 
 Text = str | list[Message]  # text is taken as it is
-
-
-class Example(TypedDict):
-    """A prompt and its answer in TRL's form: both are text, or both are messages."""
-
-    prompt: Text
-    completion: Text
+Example = tuple[Text, str]  # a prompt and its answer
 
 
 class Encoded(TypedDict):
@@ -37,56 +30,38 @@ class Encoded(TypedDict):
     completion_mask: list[int]
 
 
-def tune(model: "Model", tokenizer: "Tokenizer", rows: list[tuple[Text, str]], tuning: Tuning,
+def tune(model: "Model", tokenizer: "Tokenizer", rows: list[Example], tuning: Tuning,
          work: Path | None = None) -> tuple["Model", list[dict[str, float]], list[Example]]:
     """Tune `model` on (prompt, answer): (tuned model, losses of `train`, examples left out).
 
     work: as in `train`; without it no checkpoint outlives the training. Examples longer than
     tuning.max_length are left out, with a warning; DataError where that leaves none.
     """
-    examples = [row(tokenizer, *pair) for pair in rows]
-    examples, left_out = fitting(examples, tokenizer, tuning.max_length)
+    examples, left_out = fitting(rows, tokenizer, tuning.max_length)
     if not examples:
         raise DataError(f"none of {len(rows)} examples fits in max_length ({tuning.max_length} "
                         "tokens); raise it, or shorten the prompts.")
     if left_out:
-        print(f"WARNING: {len(left_out)} of {len(rows)} examples exceed max_length "
-              f"({tuning.max_length} tokens) and are left out.", file=sys.stderr)
+        say(f"WARNING: {len(left_out)} of {len(rows)} examples exceed max_length "
+            f"({tuning.max_length} tokens) and are left out.", error=True)
     torch.manual_seed(tuning.seed)  # of an adapter's first weights
     with TemporaryDirectory() as scratch:
         tuned, losses = train(model, tokenizer, examples, tuning, work or Path(scratch))
     return tuned, losses, left_out
 
 
-def row(tokenizer: "Tokenizer", prompt: Text, answer: str) -> Example:
-    """One example. The end token follows the answer: by the chat template, or, after text, here."""
-    if isinstance(prompt, str):
-        return {"prompt": prompt, "completion": answer + tokenizer.eos_token}
-    return {"prompt": chat_for(tokenizer, prompt),
-            "completion": [{"role": "assistant", "content": answer}]}
+def encode(tokenizer: "Tokenizer", prompt: Text, answer: str) -> Encoded:
+    """The tokens of an example, the end of the answer's turn among them.
 
-
-def encode(tokenizer: "Tokenizer", item: Example) -> Encoded:
-    """The tokens of an example.
-
-    Prompt and answer are tokenised apart, so that training reads what generation will see.
-    Tokenised as one text, the space at the end of "Answer: " would become part of the answer's
-    first word, and a model trained so has learnt another prompt than it is asked.
+    Text and answer are tokenised apart, so that training reads what generation will see. Tokenised
+    as one text, the space at the end of "Answer: " would become part of the answer's first word,
+    and a model trained so has learnt another prompt than it is asked.
     """
-    prompt: Any = item["prompt"]
-    answer: Any = item["completion"]
-    plain = isinstance(prompt, str)
-    if not plain:
-        whole = tokenizer.apply_chat_template(prompt + answer, tokenize=False)
-        prompt = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        # Some templates write a turn differently once it is over: the answer begins where the
-        # two part.
-        apart = (i for i, (one, other) in enumerate(zip(prompt, whole)) if one != other)
-        start = next(apart, len(prompt))
-        prompt, answer = whole[:start], whole[start:]
-    # A template writes its own start token; plain text gets the tokenizer's, as when generating.
-    ids = tokenizer(prompt, add_special_tokens=plain)["input_ids"]
-    answer_ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    if isinstance(prompt, str):  # a template writes its own start token; text gets the tokenizer's
+        ids, = chats.encode(tokenizer, [prompt], opened=True)
+        answer_ids, = chats.encode_ended(tokenizer, [answer])
+    else:
+        ids, (answer_ids,) = chats.encode_turn(tokenizer, prompt, [answer])
     return {"input_ids": ids + answer_ids,
             "completion_mask": [0] * len(ids) + [1] * len(answer_ids)}
 
@@ -96,14 +71,14 @@ def fitting(examples: list[Example], tokenizer: "Tokenizer", max_length: int,
     """The examples of at most `max_length` tokens, and the others, which TRL would cut."""
     parts: tuple[list[Example], list[Example]] = [], []
     for item in examples:
-        too_long = len(encode(tokenizer, item)["input_ids"]) > max_length
+        too_long = len(encode(tokenizer, *item)["input_ids"]) > max_length
         parts[too_long].append(item)
     return parts
 
 
 def train(model: "Model", tokenizer: "Tokenizer", examples: list[Example],
           tuning: Tuning, work: Path) -> tuple["Model", list[dict[str, float]]]:
-    """Train on examples of `row`: (tuned model in evaluation mode, [{"step", "loss"}]).
+    """Train on examples: (tuned model in evaluation mode, [{"step", "loss"}]).
 
     tuning.method: "lora" trains an adapter in float32 and leaves the model as it is, "full" trains
     every weight of `model` in place. work: a folder for checkpoints; when it holds some, training
@@ -120,7 +95,7 @@ def train(model: "Model", tokenizer: "Tokenizer", examples: list[Example],
     trainer = SFTTrainer(
         model=model, processing_class=tokenizer, peft_config=adapter,
         args=training_arguments(tuning, len(examples), work, model.device.type == "cpu"),
-        train_dataset=Dataset.from_list([encode(tokenizer, item) for item in examples]))
+        train_dataset=Dataset.from_list([encode(tokenizer, *item) for item in examples]))
     # TRL (1.16) has the head score prompt and padding, too, wherever Triton does not run; with the
     # answers alone a step takes a third less. tests/training/test_sft.py holds TRL to this name.
     with patch("trl.trainer.utils._use_triton", return_value=True):

@@ -16,8 +16,8 @@ from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import use_adapter
 
 from lib.core.records import DataError, Journal, digest
+from lib.models import identity
 from lib.models.loading import sharded
-from lib.models.parts import fingerprint
 from lib.training.losses import pair_losses
 from lib.training.tree import Pack, Steps, Tree, bundles, grow, longest, shorten, turns
 from lib.training.tree_attention import plant, separate_logps
@@ -74,10 +74,13 @@ class TreeTrainer(DPOTrainer):
         plant(self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model)
 
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        """TRL's tokenisation without its silent dropping; what is too long is refused or cut."""
+        """Token ids, TRL's where there are none, without its silent dropping: what is too long is
+        refused or cut.
+        """
         limit, args = args.max_length, copy.copy(args)
         args.max_length = None
-        dataset = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
+        if "prompt_ids" not in dataset.column_names:
+            dataset = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
         rows = dataset.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
         long = [row for row in rows if limit and longest(row) > limit]
         hopeless = [row for row in long if len(row["prompt_ids"]) >= limit]
@@ -284,9 +287,5 @@ def refuse_what_differs(args: DPOConfig) -> None:
 
 def reference_key(model: "Model", args: DPOConfig) -> str:
     """What decides a log-probability besides the token ids: the model, and how it is computed."""
-    aside = ("_name_or_path", "transformers_version", "pad_token_id", "use_cache")
-    config = {name: str(value) for name, value in model.config.to_dict().items()
-              if name not in aside}
-    return digest([fingerprint(model), config, str(model.dtype), args.bf16, args.fp16,
-                   str(model.device.type), torch.get_num_threads(), torch.__version__,
-                   transformers_version])
+    return digest([identity.of_model(model), args.bf16, args.fp16, str(model.device.type),
+                   torch.get_num_threads(), torch.__version__, transformers_version])

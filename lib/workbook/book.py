@@ -8,6 +8,7 @@ import html
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -18,6 +19,8 @@ from lib.core.records import DataError, Journal, digest, write_json
 from lib.core.rows import Message
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, SettingsError, flatten, load
+from lib.core.terminal import say
+from lib.models import places
 from lib.workbook.figures import Picture
 from lib.workbook.tables import table_html
 
@@ -33,7 +36,7 @@ def environment(settings: Preset) -> dict[str, str]:
              # Threads that spin for long while they wait stall each other on a busy machine.
              "GOMP_SPINCOUNT": "20000", "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0",
              "DVC_NO_ANALYTICS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
-             "TRANSFORMERS_VERBOSITY": "error"}
+             "TRANSFORMERS_VERBOSITY": "error", **places.hub(settings.runtime)}
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     return {**found, **offline} if settings.runtime.offline else found
 
@@ -71,9 +74,13 @@ class Workbook:
     def work(self, *inputs: Any) -> Path:
         """A folder for work in progress, named by what decides the result, so it is never stale.
 
-        It lies outside the stage's outputs and outlives an interruption; `done` removes it.
+        It lies outside the stage's outputs and outlives an interruption; `done` removes it. inputs:
+        what the work is made of, but for the content of the models that settings name, which counts
+        by itself. Without inputs the work is made of no model.
         """
-        place = self.results / ".work" / f"{self.name}-{digest(inputs)}"
+        name = f"{self.name}-{digest(inputs)}"
+        models = f"-{digest(places.identities(self.settings))}" if inputs else ""
+        place = self.results / ".work" / f"{name}{models}"
         place.mkdir(parents=True, exist_ok=True)
         return place
 
@@ -81,14 +88,16 @@ class Workbook:
         """The folder for what models wrote, given one for work in progress: the same.
 
         With runtime.keep_written it stands beside the data instead and is never removed, so that
-        who has it goes on from there.
+        who has it goes on from there. It is named by the inputs alone, the files of the models that
+        write among them: numbers in memory may differ from machine to machine.
         """
-        keep = self.settings.runtime.keep_written
-        return self.results / "written" / place.name if keep else place
+        name = re.sub(r"(-[0-9a-f]{20})-[0-9a-f]{20}$", r"\1", place.name)
+        return self.results / "written" / name if self.settings.runtime.keep_written else place
 
     def journal(self, place: Path, name: str) -> Journal:
         """A journal of what models wrote, in the `kept` folder."""
-        return Journal(self.kept(place) / f"{name}.jsonl")
+        folder = self.kept(place)
+        return Journal(folder / f"{name}.jsonl", folder.name)
 
     def done(self, place: Path) -> None:
         """The result is written: the work in progress can go."""
@@ -121,7 +130,7 @@ class Workbook:
         Where nothing is known that could be drawn, there is no picture, and the page says so.
         """
         if picture is None:
-            print(f"Nothing to draw. {caption}")
+            say(f"Nothing to draw. {caption}")
             return
         from IPython.display import HTML, display  # as `table`
         buffer = io.BytesIO()
@@ -138,14 +147,14 @@ class Workbook:
     def chat(self, messages: list[Message]) -> None:
         """Show what a model is asked, turn by turn."""
         for message in messages:
-            print(f"[{message['role']}]\n{message['content']}\n")
+            say(f"[{message['role']}]", *message["content"].split("\n"), "")
 
     def record(self, numbers: dict[str, Any]) -> None:
         """Write numbers to reports/metrics/<name>.json, the only source of numbers in reports."""
         found = {"preset": self.preset, **rounded(numbers)}
         if self.exploring:
             shown = json.dumps(found, ensure_ascii=False, indent=1, sort_keys=True)
-            print(f"Exploring, so nothing is recorded:\n{shown}")
+            say("Exploring, so nothing is recorded:", *shown.split("\n"))
         else:
             write_json(self.metrics / f"{self.name}.json", found)
 
@@ -162,10 +171,10 @@ def _one_line(shell: Any, kind: type, error: Exception, trace: Any, tb_offset: A
     """In place of a traceback: what is wrong with the input, and how a missing one is made."""
     lost = error if isinstance(error, FileNotFoundError) else error.__context__
     if not isinstance(lost, FileNotFoundError):
-        print(error, file=sys.stderr)
+        say(error, error=True)
     elif ROOT in Path(lost.filename or "").parents:
         place = Path(lost.filename).relative_to(ROOT)
-        print(f"{place} is missing: run `make repro` first.", file=sys.stderr)
+        say(f"{place} is missing: run `make repro` first.", error=True)
     else:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 

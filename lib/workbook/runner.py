@@ -7,12 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
 from lib.core.records import DataError, read_json, write_json, write_text
+from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, load
+from lib.endpoint.blotting import Blot
 from lib.workbook.book import HEADLESS, environment
 
 REAL = ROOT / "notebooks" / "real" / "dvc.yaml"
@@ -51,18 +54,31 @@ def execute(path: Path, preset: str = "", parameters: Sequence[tuple[str, Any]] 
     reports = ROOT / "reports" / settings.runtime.folder
     target, partial = (reports / at / f"{stem}.ipynb" for at in ("notebooks", "failed"))
     partial.parent.mkdir(parents=True, exist_ok=True)
-    start = time.time()
+    start, blot = time.time(), Blot(*keys(settings))
+    told = SimpleNamespace(write=lambda words: sys.stderr.write(blot(words)),
+                           flush=sys.stderr.flush)
     try:
         papermill.execute_notebook(
             str(path), str(partial), parameters={"preset": name, **dict(parameters)},
-            kernel_name="python3", cwd=str(path.parent), stderr_file=sys.stderr, progress_bar=False)
+            kernel_name="python3", cwd=str(path.parent), stderr_file=told, progress_bar=False)
     except papermill.PapermillExecutionError as error:
-        reason = f"{error.ename}: {error.evalue} (see {partial.relative_to(ROOT)})"
-        raise DataError(f"{path.name} failed in its cell {error.exec_count}: {reason}.") from None
+        words = blot(f"{error.ename}: {error.evalue}")
+        raise DataError(f"{path.name} failed in its cell {error.exec_count}: {words} (see "
+                        f"{partial.relative_to(ROOT)}).") from None
+    finally:  # the copy is there to be shown to others
+        if blot.pattern and partial.exists():
+            write_text(partial, blot(partial.read_text(encoding="utf-8")))
     notebook = normalise(nbformat.read(partial, as_version=4))
     write_text(target, json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     partial.unlink()
     note_runtime(reports / "runtime.json", stem, name, time.time() - start)
+
+
+def keys(settings: Preset) -> list[str]:
+    """What the environment holds that nobody may read: of the judges' servers, and of the hub."""
+    servers = [judge.endpoint for judge in settings.judging.panel if judge.endpoint]
+    names = {server.key_variable for server in servers} | {"HF_TOKEN"}
+    return [os.environ.get(name, "").strip() for name in sorted(names)]
 
 
 def real(quick: bool, part: str) -> None:

@@ -7,7 +7,8 @@ import requests
 from requests.adapters import BaseAdapter
 
 from lib.competencies import abstracts
-from lib.core.records import DataError
+from lib.competencies.files import PROFILES
+from lib.core.records import DataError, write_jsonl
 from lib.core.settings import ROOT
 
 TEXT = "We study kernel clustering for sensor streams and report results."
@@ -84,8 +85,8 @@ def test_a_missing_column_names_what_there_is(tmp_path):
 
 def test_an_id_that_occurs_twice_is_told_apart_by_its_file(tmp_path):
     for name in ("a", "b"):
-        lines = [json.dumps({"id": 1, "text": f"{TEXT} {number}"}) for number in range(2)]
-        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+        write_jsonl(tmp_path / f"{name}.jsonl", [
+            {"id": 1, "text": f"{TEXT} {number}"} for number in range(2)])
     rows, rejected = abstracts.read(tmp_path)
     assert [row["id"] for row in rows] == ["1", "b.jsonl#1"]
     assert [(row["file"], row["line"], row["reason"]) for row in rejected] == [
@@ -97,7 +98,7 @@ def test_an_id_that_occurs_twice_is_told_apart_by_its_file(tmp_path):
     (" \x00\n", "the text is empty"), ("too few words", "fewer than 5 words")])
 def test_what_is_no_abstract_is_rejected_with_a_reason(tmp_path, text, reason):
     rows = [{"id": 1, "text": text}, {"id": 2, "text": TEXT}, {"id": 3, "text": "漢字" * 30}]
-    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    write_jsonl(tmp_path / "a.jsonl", rows)
     rows, (rejected,) = abstracts.read(tmp_path)
     assert [row["id"] for row in rows] == ["2", "3"] and rejected["reason"].startswith(
         reason if reason.startswith(("no", "the")) else "the text has")
@@ -118,6 +119,26 @@ def test_grouping_by_author_or_by_neighbourhood():
     assert [(g["id"], g["author"], len(g["abstracts"])) for g in groups] == [
         ("A 1", "A", 2), ("A 2", "A", 1), ("B", "B", 1),
         ("group 1", "group 1", 2), ("group 2", "group 2", 1)]
+
+
+def test_a_group_is_never_taken_for_another():
+    def row(author, number):
+        return {"id": f"{author} {number}".strip(), "author": author, "title": "", "text": TEXT}
+    rows = [row("A", 1), row("A", 2), row("A", 3), row("", 1), row("", 2), row("", 3),
+            row("group 1", 1), row("A 1", 1), row("A 4", 1), row("1", 1)]
+    for size in (1, 2, 3, 5):
+        for given in (rows, rows[::-1]):
+            groups = abstracts.group(given, size)
+            ids = [group["id"] for group in groups]
+            assert len(set(ids)) == len(ids), ids
+            authors = {group["author"] for group in groups}
+            nobodys = [group for group in groups if not group["abstracts"][0]["author"]]
+            assert len(authors) == 5 + len(nobodys), "nobody is an author that there is"
+            assert all(group["id"] == group["author"] for group in nobodys)
+            known = [group for group in groups if group["abstracts"][0]["author"] != "A"]
+            assert all(group["id"] == group["author"] for group in known)
+    assert [group["id"] for group in abstracts.group(rows[:3], 2, taken=["A 1", "B"])] == [
+        "A 2", "A 3"]
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real abstracts are not here")
@@ -169,9 +190,9 @@ def test_openalex_against_recorded_answers(monkeypatch):
 
 
 def test_terms_that_people_gave_come_along(tmp_path):
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [
+    write_jsonl(tmp_path / "a.jsonl", [
         {"id": 1, "text": TEXT, "terms": ["kernel  clustering", "sensors", "sensors", 7, ""]},
-        {"id": 2, "text": TEXT, "terms": "kernels; streams"}, {"id": 3, "text": TEXT}]))
+        {"id": 2, "text": TEXT, "terms": "kernels; streams"}, {"id": 3, "text": TEXT}])
     columns = {**abstracts.COLUMNS, "references": "terms", "subjects": ""}
     rows, rejected = abstracts.read(tmp_path, columns)
     assert [row.get("references") for row in rows] == [["kernel clustering", "sensors"],
@@ -183,3 +204,73 @@ def test_a_single_abstract_without_an_author_is_known_by_its_id():
     rows = [{"id": name, "author": "", "title": "", "text": TEXT} for name in ("x", "y")]
     assert [group["id"] for group in abstracts.group(rows, 1)] == ["x", "y"]
     assert [group["id"] for group in abstracts.group(rows, 2, "test group")] == ["test group 1"]
+
+
+def written(tmp_path, **files):
+    for name, content in files.items():
+        path = tmp_path / name.replace("_", ".")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return tmp_path
+
+
+def test_what_a_folder_leaves_out_is_listed(tmp_path):
+    (tmp_path / "in").mkdir()
+    folder = written(tmp_path / "in",
+                     good_txt=TEXT, wide_csv=f"id,text\n1,{TEXT}\n".encode("utf-16"),
+                     wide_bib=f"@article{{k, abstract={{{TEXT}}}}}".encode("utf-16"),
+                     empty_jsonl="", blank_txt=" \n", none_bib="", head_csv="id,text\n")
+    (folder / "._good.txt").write_bytes(b"\x00\x05\x16\x07 Mac OS X")
+    (tmp_path / "secret.txt").write_text(TEXT)
+    (folder / "secret.txt").symlink_to(tmp_path / "secret.txt")
+    rows, rejected = abstracts.read(folder)
+    assert [row["id"] for row in rows] == ["good.txt:1", "k", "1"]
+    assert all(row["text"] == TEXT for row in rows)
+    assert {row["file"]: row["reason"] for row in rejected} == {
+        "._good.txt": "a hidden file", "secret.txt": "a link out of this folder",
+        "blank.txt": "the text is empty",
+        **dict.fromkeys(("empty.jsonl", "none.bib", "head.csv"), "there is nothing in this file")}
+
+
+def test_rows_are_read_or_left_out_whatever_quotes_are_open(tmp_path):
+    lines = [f"{i},{TEXT}" for i in range(29)]
+    lines[2] = f'2,"{TEXT}'
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\n" + "\n".join(lines))
+    rows, (rejected,) = abstracts.read(path)
+    assert len(rows) == 28 and rejected == {
+        "file": "a.csv", "line": 4, "reason": "not CSV: a quote is not closed"}
+
+
+def test_what_the_workbook_wrote_is_no_abstract(tmp_path):
+    profile = {"id": "x", "author": "", "abstracts": ["1"], "profile": None, "problems": [],
+               "text": TEXT, "unlike_training": None}
+    folder = written(tmp_path, a_jsonl=json.dumps({"id": "1", "text": TEXT}),
+                     p_jsonl=json.dumps(profile), p_csv=",".join(PROFILES) + "\n",
+                     l_csv=f"id,text,label,confidence\n1,{TEXT},neutral,0.9\n")
+    rows, rejected = abstracts.read(folder)
+    assert [row["id"] for row in rows] == ["1"]
+    assert {row["file"]: row["reason"].split(",")[0] for row in rejected} == {
+        "p.jsonl": "profiles that `extract` wrote", "l.csv": "labels that `classify` wrote",
+        "p.csv": "no column 'text' (found: id"}
+    assert abstracts.read(folder / "l.csv")[0][0]["text"] == TEXT  # asked for by its name
+    with pytest.raises(DataError, match="profiles that `extract` wrote, not abstracts"):
+        abstracts.read(folder / "p.jsonl")
+    abstracts.spare_inputs(folder, folder / "p.jsonl")
+    abstracts.spare_inputs(folder, folder / "new.csv")
+    for place, output in ((folder, "a.jsonl"), (folder, "l.csv"), (folder / "p.jsonl", "p.jsonl")):
+        with pytest.raises(DataError, match="this is what is read"):
+            abstracts.spare_inputs(place, folder / output)
+
+
+def test_names_and_texts_can_be_written_whatever_they_hold(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "\ud800", "text": f"\udfff {TEXT}"}))
+    (tmp_path / "b\udce9.txt").write_text(TEXT)
+    (tmp_path / "c\udce9.txt").write_text("short")
+    rows, rejected = abstracts.read(tmp_path)
+    assert len(rows) == 2 and json.dumps([rows, rejected], ensure_ascii=False).encode()
+
+
+def test_a_column_that_comes_twice_is_not_chosen_from(tmp_path):
+    (tmp_path / "a.csv").write_text(f"id,text,text\n1,{TEXT},other\n")
+    with pytest.raises(DataError, match="two columns are called 'text'"):
+        abstracts.read(tmp_path / "a.csv")

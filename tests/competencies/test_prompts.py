@@ -3,14 +3,23 @@ import pytest
 
 from lib.competencies import prompts
 
-TOKENS = ["<|user|>", "<s>", "</s>", "<bos>", "</end_of_turn>", "[INST]", "[/INST]", "[SYSTEM]"]
+TOKENS = [
+    "<|im_start|>", "<|start_header_id|>", "<s>", "</s>", "<bos>", "<start_of_turn>", "<think>",
+    "</think>", "<tool_call>", "<｜begin▁of▁sentence｜>", "<｜User｜>", "＜|end|＞", "[INST]",
+    "[/INST]", "[SYSTEM_PROMPT]", "[TOOL_CALLS]", "</abstracts>"]
+ORDINARY = "p <0.05, x<y and y > z, <or=a, [1], [12; 13], [a], n<m, (<1 cm), | phi >< phi |"
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_look_alikes_of_control_tokens_are_taken_apart(token):
-    text = prompts.neutralise(f"a {token} <b> [1] x < y")
-    assert text == f"a {token[0]} {token[1:]} <b> [1] x < y"
+def test_whatever_looks_like_mark_up_of_a_turn_is_taken_apart(token):
+    text = prompts.neutralise(f"a {token} b")
+    assert text == f"a {token[0]} {token[1:]} b"
     assert prompts.neutralise(text) == text
+
+
+def test_ordinary_text_stays_as_it_is():
+    assert prompts.neutralise(ORDINARY) == ORDINARY
+    assert prompts.neutralise("<<SYS>> <|im_end") == "<< SYS>> <|im_end"
 
 
 def test_what_no_tokenizer_can_read_goes_out():

@@ -100,6 +100,14 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("experts.reviewers", 2, "ratings_per_item is 3; it must be at most the number of reviewers"),
     ("generalisation.explanations.strengths", [0.7, 1.0], "strengths must lie between 0.5 and 1"),
     ("instruction.job_ads.missed", {"age": 0.1}, "missed must give a probability from 0 to 1"),
+    ("pretraining.roles", {}, "pretraining.roles is {}; it must "),
+    ("models.base", "", "models.base is ''; it must "),
+    ("dpo.loss_type", [], "dpo.loss_type is []; it must "),
+    ("dpo.loss_weights", [], "loss_weights has 0 numbers for 1 losses of loss_type"),
+    ("sft.lora.target_modules", [], "sft.lora.target_modules is []; it must "),
+    ("data.seed", -1, "data.seed is -1; it must be greater than or equal to 0."),
+    ("data.seed", 10**400, "00; it must be less than 4294967296."),
+    ("data.columns.text", [[]], "columns.text is [[]]; it must be a valid string."),
     ("dpo.launch", "ddp", "dpo.launch is ddp and runtime.device is cpu; cpu_2 is for the cpu"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(place, value, sentence):
@@ -247,6 +255,10 @@ def test_what_selects_a_preset_is_the_name_of_one(value, tmp_path):
     (b"preset: a\npresets: {a: {}}", "presets.default is missing"),
     (b"preset: 1\npresets: {default: {}, 1: {}}", r"preset is 1; did you mean '1'\?$"),
     (b"preset: default\npresets: {default: 3}", "presets.default must hold sections"),
+    (b"preset: 2024-13-45", "not valid YAML: month must be"),
+    (b"preset: " + b"9" * 5000, "not valid YAML: Exceeds the limit"),
+    (b"preset: !!bool maybe", "not valid YAML"), (b"preset: !!timestamp x", "not valid YAML"),
+    (b"preset: " + b"[" * 5000, "nested too deeply"), (b"a: \x1b", "not valid YAML"),
 ])
 def test_broken_files(tmp_path, content, sentence):
     path = tmp_path / "params.yaml"
@@ -255,7 +267,27 @@ def test_broken_files(tmp_path, content, sentence):
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=sentence) as error:
         settings.load(path=path)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_a_params_yaml_that_cannot_be_opened(tmp_path):
+    with pytest.raises(SettingsError, match=r"cannot be opened \(Is a directory\)\.$"):
+        settings.load(path=tmp_path)
+
+
+def deep(levels):
+    """A list in a list in a list."""
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def circle():
+    """What YAML's `&a {x: *a}` stands for."""
+    value = {}
+    value["x"] = value
+    return value
 
 
 def places(tree, way=""):
@@ -267,8 +299,10 @@ def places(tree, way=""):
                 yield from places(value, f"{way}{key}.")
 
 
-ODD = st.sampled_from([None, True, -1, 0, 0.5, 10**9, INF, NAN, "", "x\ny", [], ["x"], [[]], [None],
-                       {}, {"x": 1}, {1: 2}, {"name": ["x"]}, ...])
+ODD = st.sampled_from([
+    None, True, -1, 0, 0.5, 10**9, 10**400, INF, NAN, "", "x\ny", "\x1b\ud800", [], ["x"], [[]],
+    [None], [INF], {}, {"x": 1}, {1: 2}, {"x": NAN}, {"name": ["x"]}, deep(3000), {"x": deep(3000)},
+    circle(), {None: circle()}, ...])
 
 
 @given(st.sampled_from(list(places(PRESETS["default"], "default."))), ODD,

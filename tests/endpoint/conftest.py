@@ -2,7 +2,7 @@ import pytest
 
 from lib.benchmarks import scripted_server
 from lib.benchmarks.endpoint import usual
-from lib.endpoint import run
+from lib.endpoint import run, server
 from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
 
@@ -17,7 +17,7 @@ def url():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Pauses are short here, unless the server asks for them."""
-    monkeypatch.setattr(run, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(server, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(run, "GRACE", 0.5)
 
 

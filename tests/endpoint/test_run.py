@@ -7,7 +7,7 @@ import pytest
 from helpers.endpoints import ask, calls, chat, count, unused_port
 
 from lib.benchmarks import scripted_server
-from lib.benchmarks.endpoint import kills
+from lib.benchmarks.kills import kills, spending
 from lib.core.records import DataError
 from lib.endpoint import run
 
@@ -82,19 +82,6 @@ def test_concurrency_follows_a_busy_server(make):
     assert {answer["status"] for answer in answers} == {"ok"}
 
 
-def test_the_gate_halves_once_per_burst_and_grows_again():
-    gate = run.Gate(16, None, 0.0)
-    gate.cut(started=1, now=2)
-    gate.cut(started=1.5, now=2.5)
-    assert gate.limit == 8
-    for _ in range(8):
-        gate.grow()
-    assert 8.5 < gate.limit <= 9.1
-    for now in range(3, 20):
-        gate.cut(started=now, now=now)
-    assert gate.limit == 1
-
-
 def test_the_deadline_ends_the_run_and_keeps_what_was_answered(make):
     contents = ["in time 1", "in time 2", "never | hang"]
     with pytest.raises(DataError, match=r"deadline of 1 s; raise it. 2 of 3 .* run again"):
@@ -119,8 +106,40 @@ def test_an_interrupt_stops_cleanly_and_keeps_what_was_answered(make):
     assert [answer["cached"] for answer in ask(endpoint, *contents)] == [True] * 3
 
 
+def test_what_a_call_may_cost_is_on_disk_before_it_is_sent(make):
+    given = {"price_in": 1e6, "price_out": 1e6, "max_tokens": 5, "timeout": 60, "deadline": 60}
+    endpoint, seen = make(**given), []
+    worst = endpoint.estimate([chat("looked at | hang")])["cost"]
+
+    def look():
+        with sqlite3.connect(endpoint.calls.path) as db:
+            seen.extend(db.execute("SELECT status, error, cost FROM calls"))
+        db.close()
+        signal.pthread_kill(*interrupt)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt = threading.main_thread().ident, signal.SIGINT
+    try:
+        threading.Timer(1.0, look).start()
+        with pytest.raises(KeyboardInterrupt):
+            ask(endpoint, "looked at | hang")
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert seen == [("failed", run.UNSETTLED, worst)]
+    assert endpoint.calls.ledger()[0]["calls"] == 1, "the row of its end has taken its place"
+    assert endpoint.calls.spent("judge") == worst
+    for step in ("503", "429"):
+        ask(endpoint, f"free of charge | {step}")
+    assert endpoint.calls.spent("judge") == worst
+
+
+def test_the_budget_holds_across_kills():
+    row = spending(3)
+    assert row["kills"] == 3 and row["beyond_budget"] == row["repeated"] == 0
+    assert row["calls_made"] > row["budget"] / 2
+
+
 def test_killed_at_random_moments_nothing_is_paid_twice():
     row = kills(3, prompts=4, in_flight=4, latency=0.02, seed=1)
     assert row["kills"] == 3 and row["repeated"] == 0
-    assert row["identical"] and row["preferences"] > 8
+    assert row["identical"] and row["rows_lost"] == 0 and row["preferences"] > 8
     assert row["calls_made"] - row["calls_needed"] == row["in_flight_repeated"] <= 3 * 4

@@ -39,6 +39,18 @@ def test_the_store_by_itself(tmp_path):
         Calls(file)
 
 
+def test_an_unsettled_call_counts_until_its_answer_takes_its_place(tmp_path):
+    path, request = tmp_path / "calls.sqlite", {"name": "n", "model": "m"}
+    store = Calls(path)
+    rows = [(key, request, reply("failed", error="unsettled"), "", 5.0, None) for key in "ab"]
+    one, other = store.put_all(rows)
+    assert Calls(path).spent("n") == 10 and "a" not in store
+    store.put_all([("a", request, reply("ok", "A"), "{}", 1.0, one)])
+    assert Calls(path).spent("n") == 6 and store.get("a")["text"] == "A"
+    row, = store.ledger()
+    assert (row["calls"], row["failed"]) == (2, 1) and one != other
+
+
 def test_a_second_process_does_not_pay_for_the_same_calls(tmp_path):
     store = Calls(tmp_path / "calls.sqlite")
     program = ("from lib.endpoint.store import Calls\n"

@@ -47,6 +47,13 @@ def test_what_is_too_long_is_cut_off(place):
     assert one == pytest.approx(other, abs=1e-6)
 
 
+def test_no_text_closes_itself(place):
+    encoder = Encoder(place, "cpu")
+    row, = encoder._tokens(["bees [SEP] dance [CLS]"])
+    own = {encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id}
+    assert [token in own for token in row] == [True, *[False] * (len(row) - 2), True]
+
+
 def test_a_folder_without_a_model_is_bad_data(tmp_path):
     with pytest.raises(DataError, match="cannot load the model"):
         Encoder(tmp_path / "nothing", "cpu")

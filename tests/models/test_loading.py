@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from lib.core.records import DataError
 from lib.core.settings import ROOT, load
-from lib.models import loading
+from lib.models import loading, places
 
 # They take seconds each, so only functions that need them import them.
 HEAVY = {"peft", "bitsandbytes", "trl", "accelerate", "datasets", "sklearn", "scipy", "pandas"}
@@ -37,7 +37,7 @@ def test_models_are_put_where_they_belong(base, monkeypatch, environment, device
     monkeypatch.setattr(loading, "load_tokenizer", lambda name: None)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    loading.load("any", device=device, quantisation=quantisation)
+    loading.load("own/any", device=device, quantisation=quantisation)
     assert asked[AutoModelForCausalLM].get("device_map") == place
 
 
@@ -75,13 +75,14 @@ def test_an_adapter_that_is_a_model_is_its_base_with_it_merged(base, tmp_path):
         assert torch.allclose(merged(ids).logits, expected, atol=1e-3)
     assert not torch.allclose(plain, expected, atol=1e-2)
     assert not [name for name, _ in merged.named_parameters() if "lora" in name]
-    assert loading.base_of(tmp_path / "start") == str(directory)
+    assert places.lineage(tmp_path / "start") == [tmp_path / "start", str(directory)]
     assert loading.fingerprint(tmp_path / "start") != loading.fingerprint(directory)
     kept = lora.load_file(tmp_path / "start" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in kept.values()} == {torch.float16}
 
 
-def test_a_missing_packaged_model_says_which_command_makes_it(monkeypatch):
-    monkeypatch.setattr(loading, "locate", lambda name: "/nowhere/at/all")
+def test_a_missing_packaged_model_says_which_command_makes_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="run `make models`"):
         loading.load("data/models/smollm2", device="cpu")

@@ -78,3 +78,23 @@ def test_an_interrupted_sampling_resumes(base, items, tmp_path, monkeypatch):
         draw(Journal(tmp_path / "journal"))
     assert draw(Journal(tmp_path / "journal")) == whole
     assert len(calls) == 4  # two before the stop, the one that stopped, and the one left over
+
+
+def test_what_another_model_wrote_is_never_taken_over(tiny, tmp_path):
+    """Not after a change of weights, prompt or way of drawing: each row says what it is of."""
+    model, tokenizer = tiny
+    journal = Journal(tmp_path / "journal")
+
+    def draw(prompt=(5, 6, 7), **decoding):
+        given = {"max_new_tokens": 4, "temperature": 1.0, **decoding}
+        items = [("a", list(prompt))]
+        return sampling.complete_all(model, tokenizer, items, 2, journal, **given)["a"]
+    first = draw()
+    assert draw() == first and len(journal.items) == 1
+    for count, changed in enumerate(({"seed": 1}, {"k": 2}, {"prompt": (5, 6, 8)}), 2):
+        draw(**changed)
+        assert len(journal.items) == count
+    with torch.no_grad():
+        model.lm_head.weight[-1, -1] += 1
+    fresh = draw()
+    assert len(journal.items) == 5 and fresh == draw()

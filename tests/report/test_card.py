@@ -69,6 +69,13 @@ def test_the_card_tells_results_with_intervals_and_is_only_printed(published, ca
     assert path.read_text() + "\n" == text and published.noted == {}
 
 
+def test_a_printed_card_never_acts_on_the_terminal(published, capsys):
+    path = published.adapter / "README.md"
+    path.write_text(path.read_text().replace("## Limits", "base\x1b[2J\u202e\n\n## Limits"))
+    main(["card", "--adapter", str(published.adapter)])
+    assert r"base\x1b[2J\u202e" in capsys.readouterr().out.split("\n")
+
+
 def test_only_push_uploads_and_only_what_belongs_there(published, capsys, monkeypatch):
     pushing = ["card", "--adapter", str(published.adapter), "--push", "me/adapter"]
     main(pushing)

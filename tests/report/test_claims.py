@@ -118,3 +118,17 @@ def test_the_worlds_are_this_run_and_the_real_study(tmp_path, monkeypatch):
     own, real = claims.worlds()
     assert own.title == "this run" and set(own.metrics) == {"01_data_synthesis"}
     assert real.metrics == {"04_evaluation": {"x": 1}}
+
+
+def test_nothing_but_the_results_of_the_readme_is_replaced(claimed):
+    claimed("[]", {}, {})
+    text = f"before\n{claims.START}\n| old |\n{claims.END}\nafter\n"
+    written = claims.with_results(text, [])
+    assert written.startswith(f"before\n{claims.START}\n") and "| old |" not in written
+    assert written.endswith(f"\n{claims.END}\nafter\n")
+    assert claims.with_results("plain\n", []).startswith(f"plain\n{claims.START}\n")
+    for broken in (text.replace(claims.END, ""), text.replace(claims.START, ""),
+                   text + claims.END, text + claims.START, text + text,
+                   f"{claims.END} x {claims.START}"):
+        with pytest.raises(DataError, match=r"^README.md: its results stand between .* put back"):
+            claims.with_results(broken, [])

@@ -7,7 +7,7 @@ import pytest
 from helpers.tunings import save_tiny
 
 from lib.__main__ import main, parser
-from lib.core.records import DataError
+from lib.core.records import DataError, read_jsonl
 from lib.report import classify
 from lib.tasks import classification, sentiment
 
@@ -81,7 +81,7 @@ def test_json_lines_go_in_and_out_as_they_are(model, tmp_path):
         (2, "the text is int, not a string"), (3, "no key 'ad' (found: n)"),
         (5, "not JSON: Expecting value: line 1 column 1 (char 0)")]
     classify.write(found, output)
-    written = [json.loads(line) for line in output.read_text().splitlines()]
+    written = read_jsonl(output)
     assert [list(row) for row in written] == [["ad", "bias", "n", "p"], ["ad", "bias", "m", "p"]]
     assert {row["bias"] for row in written} <= {"biased", "unbiased"}
     classify.write(found, tmp_path / "labels.tsv")
@@ -130,3 +130,25 @@ def test_bad_input_is_one_sentence(name, content, rest, sentence, model, tmp_pat
         classify.classify(given)
     assert sentence in str(error.value) and str(error.value).startswith(str(path))
     assert [left.name for left in tmp_path.iterdir()] == [name]
+
+
+def test_the_input_is_never_written_over(model, table):
+    os.link(table, table.with_name("hard.csv"))
+    for name in ("tweets.csv", "hard.csv"):
+        with pytest.raises(SystemExit) as ended:
+            main(words(model, table, table.with_name(name)))
+        assert "writing would destroy it" in ended.value.code and table.read_text() == TABLE
+
+
+def test_every_line_is_labelled_or_left_out_in_any_encoding(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"größer {i},{i}" for i in range(29)]
+    rows[2] = '"never closed,2'
+    path.write_text("text,n\n" + "\n".join(rows), encoding="utf-16")
+    found, rejected = classify.read(path, "text")
+    assert [row["text"] for _, row in found] == [f"größer {i}" for i in range(29) if i != 2]
+    assert [(row["line"], row["reason"]) for row in rejected] == [
+        (4, "not CSV: a quote is not closed")]
+    path.write_bytes(bytes(range(256)) * 9)
+    with pytest.raises(DataError, match=r"a\.csv: not a text in any encoding"):
+        classify.read(path, "text")

@@ -1,13 +1,14 @@
 """The command that writes profiles for a user's own abstracts."""
 import csv
-import json
 import os
 import shutil
+import unicodedata
 
 import pytest
 
 from lib.__main__ import main, parser
 from lib.competencies import world
+from lib.core.records import read_jsonl, write_jsonl
 from lib.core.settings import ROOT
 from lib.models import sampling
 from lib.report import extract
@@ -29,7 +30,7 @@ def abstracts(tmp_path_factory):
     path = tmp_path_factory.mktemp("input") / "abstracts.jsonl"
     found = [row for i in range(5) for row in world.author(f"Author {i}", 4, world.seen_domains())]
     rows = [{key: row[key] for key in ("id", "author", "title", "text")} for row in found]
-    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, EVIL, {"id": "bad"}]))
+    write_jsonl(path, [*rows, EVIL, {"id": "bad"}])
     return path
 
 
@@ -40,7 +41,7 @@ def arguments(*words):
 def test_three_forms_of_output(abstracts, tmp_path, capsys):
     main(["extract", "--model", BASE, str(abstracts), "-o", str(tmp_path / "profiles.jsonl")])
     said = capsys.readouterr()
-    rows = [json.loads(line) for line in (tmp_path / "profiles.jsonl").read_text().splitlines()]
+    rows = read_jsonl(tmp_path / "profiles.jsonl")
     assert [row["author"] for row in rows] == [f"Author {i}" for i in range(5)] + ["=cmd()"]
     truth = world.truth(world.author("Author 0", 4, world.seen_domains()))
     names = [{one["name"] for one in profile["competencies"]}
@@ -117,3 +118,32 @@ def test_a_model_is_asked_as_it_was_trained(tmp_path):
     assert extract.prompt_style(str(tmp_path / "base")) == "brief"
     assert extract.prompt_style(str(tmp_path / "other")) == "full"
     assert extract.prompt_style("HuggingFaceTB/SmolLM2-1.7B-Instruct") == "full"
+
+
+@pytest.mark.parametrize("cell", [
+    "=cmd()", "a\t=cmd()", "a;=cmd()", "a\r=cmd()", "a\n+cmd()", "a,@cmd", "a|-cmd()",
+    "\N{FULLWIDTH EQUALS SIGN}cmd()", "a; \u200b=cmd()", '";=cmd()', " =cmd()", "\t=cmd()"])
+def test_no_part_of_a_cell_is_a_formula(cell):
+    for separator in "\t;\r\n,|":
+        for part in extract.harmless(cell).split(separator):
+            assert unicodedata.normalize("NFKC", part.strip('" \u200b'))[:1] not in tuple("=+-@")
+    assert extract.harmless(cell).replace("'", "") == cell
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "a; -3; b", "well, -y and @x", "1 = 2", "", "a\tb"])
+def test_text_and_numbers_stay_as_they_are(cell):
+    assert extract.harmless(cell) == cell
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "sub/../a.jsonl", "soft.jsonl", "hard.jsonl"])
+def test_the_input_is_never_written_over(tmp_path, name):
+    path = tmp_path / "a.jsonl"
+    write_jsonl(path, [EVIL])
+    (tmp_path / "sub").mkdir()
+    os.symlink(path, tmp_path / "soft.jsonl")
+    os.link(path, tmp_path / "hard.jsonl")
+    for given in (path, tmp_path):
+        with pytest.raises(SystemExit) as ended:
+            main(["extract", "--model", BASE, str(given), "-o", str(tmp_path / name)])
+        assert "writing would destroy it" in ended.value.code
+    assert read_jsonl(path) == [EVIL]

@@ -1,10 +1,12 @@
 """What a command works with: options before the preset, the preset before what is usual."""
+import os
 from argparse import Namespace
 
 import pytest
 
 from lib.core import settings
 from lib.core.records import DataError, write_json
+from lib.models import places
 from lib.report import options
 
 BASE = "data/mine/warm_start"
@@ -99,14 +101,11 @@ def test_a_task_has_an_adapter_and_settings_of_its_own(project):
         options.complete(asked, "job_bias")
 
 
-def test_results_hang_on_the_weights_of_an_adapter(tmp_path):
-    weights = tmp_path / "adapter_model.safetensors"
-    asked = Namespace(model="m", adapter=str(tmp_path), dtype="float32")
-    said = []
-    for content in (b"one", b"other"):
-        weights.write_bytes(content)
-        said.append(options.deciding(asked))
-    assert said[0] != said[1] and said[0]["model"] == said[1]["model"] == "m"
+def test_the_hub_may_be_asked_only_where_the_preset_says_so(monkeypatch):
+    monkeypatch.setenv(places.HUB, "1")
+    for preset, allowed in (("", "0"), ("smoke", "0"), ("laptop", "1")):
+        options.complete(given(model="m", preset=preset))
+        assert os.environ[places.HUB] == allowed
 
 
 def test_folders_decide_how_a_missing_adapter_is_made(project, monkeypatch):

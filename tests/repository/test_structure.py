@@ -34,7 +34,7 @@ def names(paths):
 
 def test_one_stage_per_notebook_in_the_same_order():
     staged = [
-        name for name in NOTEBOOKS if name != "08_benchmarks.ipynb"
+        name for name in NOTEBOOKS if name not in ("08_benchmarks.ipynb", "11_reliability.ipynb")
     ]  # times differ between runs: `make bench` runs it
     assert [f"{name}.ipynb" for name in STAGES if name != "report"] == staged
     for name, stage in STAGES.items():

@@ -82,6 +82,20 @@ def test_nothing_is_said_without_the_file_or_the_encoder(encoder, prompts, tmp_p
         novelty.unlike_training(prompts, place)
 
 
+def test_vectors_of_another_encoder_are_not_compared(encoder, prompts, tmp_path):
+    place, other = tmp_path / novelty.FILE, tmp_path / "other"
+    other.mkdir()
+    novelty.remember(prompts, write_encoder(other, [*WORDS, "new"]), place, "cpu")
+    with np.load(place) as file:
+        kept = dict(file)
+    np.savez(place, **kept | {"encoder": np.str_(encoder)})
+    with pytest.raises(DataError, match="its vectors are of another encoder"):
+        novelty.unlike_training(prompts[:2], place)
+    del kept["made_by"]
+    np.savez(place, **kept)
+    assert novelty.unlike_training(prompts[:2], place) == [None, None]
+
+
 def test_too_few_training_texts_are_refused(encoder, prompts, tmp_path):
     with pytest.raises(DataError, match="5 training texts"):
         novelty.remember(prompts[:5], encoder, tmp_path / novelty.FILE)

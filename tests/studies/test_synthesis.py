@@ -1,11 +1,10 @@
 """From groups of abstracts to clean, split prompts and their candidates."""
-import json
 
 import pytest
 
 from lib.competencies import prompts
 from lib.core import settings
-from lib.core.records import DataError
+from lib.core.records import DataError, write_jsonl
 from lib.judging.judges import Truth
 from lib.models.chats import encode_chats
 from lib.studies import synthesis
@@ -67,6 +66,25 @@ def test_long_prompts_are_shortened_and_counted(base):
     assert all(len(ids) <= 300 for ids in chats)
 
 
+@pytest.mark.parametrize("row", [
+    {"title": "t", "text": "x" * 50_000}, {"title": "語" * 5_000, "text": "A short text."},
+    {"title": "t" * 100_000, "text": "noise " * 10_000}, {"title": "", "text": "<|end|>" * 2_000}])
+def test_no_text_is_too_long_for_a_prompt(base, row):
+    _, tokenizer = base
+    models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
+    (prompt,), shortened = synthesis.build_prompts([group_of("g", [row])], tokenizer, models)
+    ids, = encode_chats(tokenizer, [prompt["messages"]])
+    assert 250 < len(ids) <= 300 and shortened == ["g"]
+
+
+def test_abstracts_that_never_fit_are_refused(base):
+    _, tokenizer = base
+    models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
+    many = [{"title": "", "text": "noise"}] * 200
+    with pytest.raises(DataError, match="200 abstracts do not fit in max_prompt_tokens"):
+        synthesis.build_prompts([group_of("g", many)], tokenizer, models)
+
+
 def test_a_prompt_keeps_its_abstracts_as_its_chat_shows_them(base):
     _, tokenizer = base
     models = settings.load("smoke")[1].models.model_copy(update={"max_prompt_tokens": 300})
@@ -117,7 +135,7 @@ def real_texts(tmp_path, train=10, test=4):
         lines = [{"id": f"{part}-{n}", "text": f"the {part} text number {n} says word{part}{n}",
                   "terms": [f"term {n}"]} for n in range(count)]
         lines += [{"id": "both", "text": "this one stands in both files by mistake"}]
-        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+        write_jsonl(tmp_path / f"{part}.jsonl", lines)
     data = settings.load("smollm2")[1].data
     columns = data.columns.model_copy(update={"references": "terms"})
     authors = data.authors.model_copy(update={"warm_start": 3, "train": 5, "validation": 2,
@@ -156,3 +174,20 @@ def test_prompts_keep_references_and_pages_hide_texts_that_may_not_be_shown(base
     hidden = synthesis.printable(prompt, shown=False)
     assert "wordtrain1" not in str(hidden) and "train-1" in hidden[1]["content"]
     assert synthesis.printable(prompt, shown=True) == prompt["messages"]
+
+
+def test_groups_of_the_test_are_never_taken_for_others(tmp_path):
+    data = real_texts(tmp_path)
+    for part, authors in (("train", ["test group 1", "A", "A", "A", "B 1", "C", "D"]),
+                          ("test", ["B", "B", "B", "A 1", "", "", ""])):
+        write_jsonl(tmp_path / f"{part}.jsonl", [
+            {"id": f"{n}", "author": author, "terms": [], "text": f"{part} text {n} of a few words"}
+            for n, author in enumerate(authors)])
+    authors = data.authors.model_copy(update={"warm_start": 1, "train": 2, "validation": 2,
+                                              "test": 4})
+    data = data.model_copy(update={"group_size": 2, "authors": authors})
+    groups, _ = synthesis.collect(data)
+    ids = [group["id"] for group in groups]
+    assert len(set(ids)) == len(ids) == 11 and sum(len(one["abstracts"]) for one in groups) == 14
+    assert all((group["split"] == "test") == (group["abstracts"][0]["text"].startswith("test"))
+               for group in groups)

@@ -1,12 +1,11 @@
 """Claims with spurious cues: what is true, the cues, the four cells, and CREAK's files."""
-import json
 import random
 from collections import Counter
 
 import pytest
 
 from lib.competencies import world
-from lib.core.records import DataError
+from lib.core.records import DataError, write_jsonl
 from lib.metrics import stats
 from lib.tasks import claims
 
@@ -82,7 +81,7 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
     lines = [{"ex_id": str(i), "sentence": f"Claim {i}.", "label": ["true", "false"][i % 2],
               "explanation": "Why.", "entity": f"e{i // 4}"}
              for i in range(80)]
-    path.write_text("\n".join(map(json.dumps, [*lines, lines[5]])))
+    write_jsonl(path, [*lines, lines[5]])
     (tmp_path / "README.md").write_text("no claims here")
     pool, test = claims.divide(claims.read_creak(tmp_path), 3)
     assert len(pool) + len(test) == 80
@@ -90,7 +89,7 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
     assert {"id": "1", "text": "Claim: Claim 1.", "label": False, "explanation": "Why.",
             "group": "e0"} in pool + test
     assert 16 <= len(test) <= 32
-    path.write_text(json.dumps({**lines[0], "label": "maybe"}))
+    write_jsonl(path, [{**lines[0], "label": "maybe"}])
     with pytest.raises(DataError,
                        match=r'creak.jsonl row 1: label is .maybe.; it must be "true" or "false"'):
         claims.read_creak(tmp_path)

@@ -60,7 +60,7 @@ def test_a_model_is_asked_in_the_order_of_the_rows(tiny):
                             for row in rows]
 
 
-def test_choices_have_the_probability_of_their_tokens(tiny, tmp_path):
+def test_choices_have_the_probability_of_their_tokens(tiny, tmp_path, monkeypatch):
     model, tokenizer = tiny
     rows = [{"instruction": "Is it so?", "text": "coral " * n} for n in (9, 1, 5)]
     labels = ("yes", "perhaps", "no")
@@ -73,5 +73,5 @@ def test_choices_have_the_probability_of_their_tokens(tiny, tmp_path):
             logps = model(torch.tensor([ids + answer])).logits[0].log_softmax(-1)
             whole = sum(logps[len(ids) + i - 1, token] for i, token in enumerate(answer))
             assert chance == pytest.approx(whole.exp().item(), rel=1e-4)
-    nobody = None  # all is known: no model is asked
-    assert classification.choose(nobody, tokenizer, items, labels, 2, journal) == found
+    monkeypatch.setattr(classification, "log_likelihood", None)  # all is known: nothing is asked
+    assert classification.choose(model, tokenizer, items, labels, 2, journal) == found

@@ -36,10 +36,6 @@ def asked(count=4):
     return [(QUESTION, ("yes", "no")[i % 2]) for i in range(count)]
 
 
-def rows(tokenizer, count=4):
-    return [sft.row(tokenizer, *pair) for pair in asked(count)]
-
-
 def copied(model):
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
@@ -52,7 +48,7 @@ def without_wrapping(model):
 
 def test_prompt_and_answer_are_tokenised_as_generation_sees_them(tiny):
     _, tokenizer = tiny
-    item = sft.encode(tokenizer, sft.row(tokenizer, QUESTION, "positive"))
+    item = sft.encode(tokenizer, QUESTION, "positive")
     prompt = tokenizer(QUESTION)["input_ids"]
     answer = tokenizer("positive", add_special_tokens=False)["input_ids"]
     answer.append(tokenizer.eos_token_id)
@@ -66,7 +62,7 @@ def test_prompt_and_answer_are_tokenised_as_generation_sees_them(tiny):
 def test_a_chat_ends_its_prompt_where_the_assistant_begins(tiny):
     _, tokenizer = tiny
     chat = [said("system", "coral"), said("user", "mapping")]
-    item = sft.encode(tokenizer, sft.row(tokenizer, chat, "yes"))
+    item = sft.encode(tokenizer, chat, "yes")
     start = item["completion_mask"].index(1)
     assert item["input_ids"][:start] == encode_chats(tokenizer, [chat])[0]
     assert tokenizer.decode(item["input_ids"][start:]) == "yes" + tokenizer.eos_token
@@ -76,7 +72,7 @@ def test_a_template_that_rewrites_the_prompt_scores_only_what_follows(tiny):
     _, tokenizer = tiny
     tokenizer.chat_template = ("{% for m in messages %}{{ m['content'] + '|' }}{% endfor %}"
                                "{% if add_generation_prompt %}{{ 'think' }}{% endif %}")
-    item = sft.encode(tokenizer, sft.row(tokenizer, [said("user", "coral")], "yes"))
+    item = sft.encode(tokenizer, [said("user", "coral")], "yes")
     start = item["completion_mask"].index(1)
     assert all(item["completion_mask"][start:])
     assert tokenizer.decode(item["input_ids"][start:]) == "yes|"
@@ -84,11 +80,10 @@ def test_a_template_that_rewrites_the_prompt_scores_only_what_follows(tiny):
 
 def test_the_loss_is_that_of_the_answer_alone(tiny, tmp_path):
     model, tokenizer = tiny
-    examples = [sft.row(tokenizer, QUESTION, "yes"),
-                sft.row(tokenizer, "coral " + QUESTION, "no")]
+    examples = [(QUESTION, "yes"), ("coral " + QUESTION, "no")]
     pairs = []
     for item in examples:
-        coded = sft.encode(tokenizer, item)
+        coded = sft.encode(tokenizer, *item)
         start = coded["completion_mask"].index(1)
         pairs.append((coded["input_ids"][:start], coded["input_ids"][start:]))
     with torch.no_grad():  # our own cross-entropy over the answers' tokens
@@ -113,9 +108,9 @@ def test_trl_scores_the_answers_alone_and_that_changes_no_weight(tiny, tmp_path,
         scored.append(0)
         mine = copy.deepcopy(model)
         place = tmp_path / str(len(tuned))
-        sft.train(mine, tokenizer, rows(tokenizer, 6), tuning(method="full"), place)
+        sft.train(mine, tokenizer, asked(6), tuning(method="full"), place)
         tuned.append(mine.state_dict())
-    coded = [sft.encode(tokenizer, item) for item in rows(tokenizer, 6)]
+    coded = [sft.encode(tokenizer, *item) for item in asked(6)]
     answers = sum(sum(item["completion_mask"]) for item in coded)
     everything = sum(len(item["input_ids"]) - 1 for item in coded)
     assert scored[0] == answers < everything <= scored[1]
@@ -126,8 +121,8 @@ def test_trl_scores_the_answers_alone_and_that_changes_no_weight(tiny, tmp_path,
 
 def test_too_long_examples_are_set_apart_not_cut(tiny):
     _, tokenizer = tiny
-    examples = [*rows(tokenizer, 1), sft.row(tokenizer, QUESTION + "coral " * 50, "yes")]
-    length = len(sft.encode(tokenizer, examples[0])["input_ids"])
+    examples = [*asked(1), (QUESTION + "coral " * 50, "yes")]
+    length = len(sft.encode(tokenizer, *examples[0])["input_ids"])
     assert sft.fitting(examples, tokenizer, length) == (examples[:1], examples[1:])
     assert sft.fitting(examples, tokenizer, length - 1) == ([], examples)
     assert sft.fitting([], tokenizer, 10) == ([], [])
@@ -141,7 +136,7 @@ def test_tuning_sets_the_seed_and_warns_of_what_it_leaves_out(tiny, tmp_path, ca
         mine = copy.deepcopy(model)
         tuned, curve, left_out = sft.tune(mine, tokenizer, asked() + extra, tuning())
         ends.append((copied(tuned), curve))
-        assert left_out == [sft.row(tokenizer, *pair) for pair in extra]
+        assert left_out == extra
         assert ("1 of 5 examples exceed max_length" in capsys.readouterr().err) == bool(extra)
     (one, curve), (other, same_curve) = ends
     assert curve == same_curve and all(torch.equal(one[name], other[name]) for name in one)
@@ -152,7 +147,7 @@ def test_tuning_sets_the_seed_and_warns_of_what_it_leaves_out(tiny, tmp_path, ca
 def test_an_adapter_learns_and_leaves_the_base_alone(tiny, tmp_path):
     model, tokenizer = tiny
     before = copied(model)
-    tuned, curve = sft.train(model, tokenizer, rows(tokenizer, 16), tuning(epochs=3), tmp_path)
+    tuned, curve = sft.train(model, tokenizer, asked(16), tuning(epochs=3), tmp_path)
     assert curve[-1]["loss"] < 0.7 * curve[0]["loss"]
     after = without_wrapping(tuned)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -166,7 +161,7 @@ def test_full_tuning_moves_every_weight_and_equal_seeds_give_equal_weights(tiny,
     for name in ("one", "two"):
         model.load_state_dict(start, strict=False)
         full = tuning(method="full", learning_rate=1e-3)
-        tuned, _ = sft.train(model, tokenizer, rows(tokenizer), full, tmp_path / name)
+        tuned, _ = sft.train(model, tokenizer, asked(), full, tmp_path / name)
         ends.append(copied(tuned))
     assert all(not torch.equal(start[name], ends[0][name]) for name in start)
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in start)
@@ -176,12 +171,12 @@ def test_training_goes_on_from_the_last_checkpoint(tiny, tmp_path):
     model, tokenizer = tiny
     start = copied(model)
     settings = tuning(method="full", learning_rate=1e-3, checkpoints=2, epochs=2)
-    whole, _ = sft.train(model, tokenizer, rows(tokenizer), settings, tmp_path)
+    whole, _ = sft.train(model, tokenizer, asked(), settings, tmp_path)
     expected = copied(whole)
     for name in ("whole", "trainer_state.json"):  # as if it had been killed while it wrote this one
         (tmp_path / "checkpoint-4" / name).unlink()
     model.load_state_dict(start, strict=False)
-    resumed, _ = sft.train(model, tokenizer, rows(tokenizer), settings, tmp_path)
+    resumed, _ = sft.train(model, tokenizer, asked(), settings, tmp_path)
     for name, weight in resumed.named_parameters():
         assert torch.equal(expected[name], weight), name
 
@@ -201,7 +196,7 @@ def test_an_adapter_on_a_quantised_base(tiny, tmp_path, bits):
     stored = {name: weight for name, weight in copied(model).items()
               if weight.dtype in (torch.int8, torch.uint8)}
     assert len(stored) == 7  # every linear layer of the block
-    examples, work = rows(tokenizer, 12), tmp_path / "work"
+    examples, work = asked(12), tmp_path / "work"
     tuned, curve = sft.train(model, tokenizer, examples, tuning(epochs=3), work)
     after = without_wrapping(tuned)
     assert all(torch.equal(stored[name], after[name]) for name in stored)

@@ -4,6 +4,7 @@ import json
 import IPython.display
 import pytest
 
+from lib.models import places
 from lib.workbook import book as module
 from lib.workbook import figures
 from lib.workbook.book import Workbook, environment, rounded
@@ -69,7 +70,7 @@ def test_what_models_wrote_outlives_its_stage_only_where_it_is_kept(stage, monke
     stage.journal(work, "base").add([("a", 2)])
     stage.done(work)
     kept, = (stage.data / "written").rglob("*.jsonl")
-    assert kept.parent.name == work.name and stage.journal(work, "base")["a"] == 2
+    assert work.name.startswith(kept.parent.name) and stage.journal(work, "base")["a"] == 2
 
 
 def test_a_preset_with_a_folder_keeps_to_it(stage, tmp_path):
@@ -100,4 +101,21 @@ def test_the_environment_keeps_models_from_the_hub_where_the_settings_say_so():
     _, settings = module.load("default")
     assert environment(settings)["HF_HUB_OFFLINE"] == "1"
     assert environment(settings)["OMP_NUM_THREADS"] == str(settings.runtime.threads)
-    assert "HF_HUB_OFFLINE" not in environment(module.load("laptop")[1])
+    laptop = environment(module.load("laptop")[1])
+    assert "HF_HUB_OFFLINE" not in laptop
+    assert (environment(settings)[places.HUB], laptop[places.HUB]) == ("0", "1")
+
+
+def test_work_in_progress_is_of_the_models_that_settings_name(stage, monkeypatch):
+    model = stage.data / "models" / "own"
+    model.mkdir(parents=True)
+    (model / "model.safetensors").write_bytes(b"one")
+    models = stage.settings.models.model_copy(update={"base": str(model)})
+    runtime = stage.settings.runtime.model_copy(update={"keep_written": True})
+    stage.settings = stage.settings.model_copy(update={"models": models, "runtime": runtime})
+    before = stage.work("inputs")
+    (model / "model.safetensors").write_bytes(b"other")
+    after = stage.work("inputs")
+    assert before != after and stage.kept(before) == stage.kept(after)
+    assert stage.kept(after).name == f"03_dpo-{module.digest(('inputs',))}"
+    assert stage.work() == stage.work()

@@ -1,4 +1,6 @@
 """A notebook as a stage: what an executed copy forgets, and what goes wrong in one sentence."""
+import base64
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,27 @@ def test_executed_notebooks_forget_times_and_progress():
 def test_a_missing_notebook_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent\.ipynb: no such notebook"):
         runner.execute(tmp_path / "absent.ipynb")
+
+
+def test_a_notebook_that_fails_does_not_show_a_key(tmp_path, monkeypatch, capsys):
+    import papermill
+    key = 'hf_Ab/9+"q0123456789'
+
+    def fail(path, partial, stderr_file, **_):
+        Path(partial).write_text(json.dumps({"cells": [{"outputs": [f"it said {key}"]}]}))
+        stderr_file.write(f"a warning of {base64.b64encode(key.encode()).decode()}")
+        stderr_file.flush()
+        raise papermill.PapermillExecutionError(0, 3, "", "Problem", f"wrong {key}", [])
+    monkeypatch.setenv("HF_TOKEN", key)
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    monkeypatch.setattr(runner, "ROOT", tmp_path)
+    (tmp_path / "one.ipynb").touch()
+    with pytest.raises(DataError) as failed:
+        runner.execute(tmp_path / "one.ipynb", "default")
+    assert "failed in its cell 3: Problem: wrong [key] (see reports/" in str(failed.value)
+    assert capsys.readouterr().err.startswith("a warning of [key]")
+    copy, = tmp_path.glob("reports/**/one.ipynb")
+    assert json.loads(copy.read_text())["cells"][0]["outputs"] == ["it said [key]"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lib.core.sections.section import Section, Share
+from lib.core.sections.section import Section, Seed, Share
 
 
 class Columns(Section):
@@ -35,7 +35,7 @@ class Authors(Section):
 class Data(Section):
     """Where abstracts come from, and when two of them are too similar."""
     source: Literal["synthetic", "files", "openalex"]
-    seed: int
+    seed: int = Seed
     authors: Authors
     path: str
     test_path: str
@@ -52,5 +52,5 @@ class Candidates(Section):
     k: int = Field(ge=2, le=64)
     temperature: float = Field(gt=0, le=5)
     top_p: float = Field(gt=0, le=1)
-    seed: int
+    seed: int = Seed
     near_duplicate: float = Share

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from lib.core.sections.section import Count, Section, Share
+from lib.core.sections.section import Count, Section, Seed, Share
 
 # Kinds of judges whose scores may be standardised, to make one judge of several.
 SCORING = ("reference", "encoder", "lexical", "reconstruction", "reward")
@@ -114,7 +114,7 @@ class Study(Section):
 
 class Judging(Section):
     """Which candidates meet, who judges them, and which pairs become preferences."""
-    seed: int
+    seed: int = Seed
     scheme: Literal["knockout", "swiss", "merge_sort", "two_pass", "all_pairs"]
     rounds: int = Field(ge=1)
     pairs: int = Field(ge=1)

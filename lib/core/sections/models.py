@@ -3,7 +3,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lib.core.sections.section import Count, Positive, Section, Share
+from lib.core.sections.section import Count, Positive, Section, Seed, Share
 
 
 class Runtime(Section):
@@ -17,7 +17,7 @@ class Runtime(Section):
 
 class Models(Section):
     """Which model plays which role, and how models are loaded and asked."""
-    base: str
+    base: str = Field(min_length=1)
     larger: str
     label_judge: str
     evaluation_judge: str
@@ -57,7 +57,7 @@ class Role(Section):
     layers: int = Field(ge=2)
     heads: int = Field(ge=1)
     matched: Literal[1, 3]
-    seed: int
+    seed: int = Seed
     batch: int = Field(ge=1)
     learning_rate: float = Positive
     invented: float = Share
@@ -84,4 +84,5 @@ class Pretraining(Section):
     tokenizer_authors: int = Count
     tokenizer_pieces: int = Field(ge=300)
     held_out_authors: int = Count
-    roles: dict[Literal["base", "larger", "label_judge", "evaluation_judge"], Role]
+    roles: dict[Literal["base", "larger", "label_judge", "evaluation_judge"], Role] = Field(
+        min_length=4)

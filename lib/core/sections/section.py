@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Share = Field(ge=0, le=1)
 Count = Field(ge=0)
 Positive = Field(gt=0)
+Seed = Field(ge=0, lt=2**32)  # what every library takes
 
 
 class Section(BaseModel):

@@ -3,7 +3,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lib.core.sections.section import Count, Positive, Section, Share
+from lib.core.sections.section import Count, Positive, Section, Seed, Share
 from lib.core.sections.tuning import Tuning
 
 
@@ -22,7 +22,7 @@ class Shown(Section):
 
 class Evaluation(Section):
     """Under which decoding settings models are compared."""
-    seed: int
+    seed: int = Seed
     judge: str
     thesis_texts: int = Count
     control_texts: int = Count
@@ -57,7 +57,7 @@ class Rounds(Section):
 
 class Experts(Section):
     """The review of pairs by people."""
-    seed: int
+    seed: int = Seed
     items: int = Field(ge=1, le=999)
     reviewers: int = Field(ge=1, le=99)
     ratings_per_item: int = Field(ge=1)
@@ -84,7 +84,7 @@ class Compared(Section):
 
 class JobAds(Section):
     """Bias in job advertisements: sizes, and the errors of the labeller."""
-    seed: int
+    seed: int = Seed
     train: int = Field(ge=2)
     test: int = Field(ge=1)
     quantisation: Literal["none", "8bit", "4bit"]
@@ -103,7 +103,7 @@ class JobAds(Section):
 
 class Instruction(Section):
     """Instruction tuning on financial sentiment and on job advertisements."""
-    seed: int
+    seed: int = Seed
     model: str
     compared: list[Compared]
     synthetic: bool
@@ -134,7 +134,7 @@ class Instruction(Section):
 
 class Gate(Section):
     """The behaviour tests that a model must pass, and tuning on explanations."""
-    seed: int
+    seed: int = Seed
     tests: int = Field(ge=8)
     unseen_f1: float = Share
     tolerance: int = Field(ge=0)
@@ -146,7 +146,7 @@ class Gate(Section):
 
 class Explanations(Section):
     """Whether explanations guard against a spurious cue."""
-    seed: int
+    seed: int = Seed
     path: str
     cue: Literal["length", "marker", "plural", "present"]
     strengths: list[float] = Field(min_length=1)
@@ -166,7 +166,7 @@ class Explanations(Section):
 
 class Forgetting(Section):
     """What is lost by tuning on one task; a method that is None is left out."""
-    seed: int
+    seed: int = Seed
     task: Literal["profiles", "sentiment", "job_bias"]
     train: int = Field(ge=1)
     test: int = Field(ge=1)

@@ -1,9 +1,9 @@
 """How weights are tuned: supervised, and by preference."""
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from lib.core.sections.section import Count, Positive, Section, Share
+from lib.core.sections.section import Count, Positive, Section, Seed, Share
 
 
 class Lora(Section):
@@ -12,7 +12,7 @@ class Lora(Section):
     alpha: int = Field(ge=1)
     dropout: float = Share
     stored: Literal["float32", "float16"]
-    target_modules: list[str]
+    target_modules: list[str] = Field(min_length=1)
 
 
 class Optimisation(Section):
@@ -26,7 +26,7 @@ class Optimisation(Section):
     max_grad_norm: float = Positive
     weight_decay: float = Field(ge=0)
     gradient_checkpointing: bool
-    seed: int
+    seed: int = Seed
     logging_steps: int = Field(ge=1)
     lora: Lora
 
@@ -46,13 +46,20 @@ class Dpo(Optimisation):
     token_budget: int = Field(ge=64)
     too_long: Literal["refuse", "truncate"]
     beta: float = Positive
-    loss_type: list[Literal["sigmoid", "ipo", "hinge", "robust", "sft"]]
+    loss_type: list[Literal["sigmoid", "ipo", "hinge", "robust", "sft"]] = Field(min_length=1)
     loss_weights: list[float]
     label_smoothing: float = Field(ge=0, lt=0.5)
     max_length: int = Field(ge=64)
     precompute_reference: bool
     checkpoints: int = Field(ge=1)
     check_merge: bool
+
+    @model_validator(mode="after")
+    def every_loss_has_a_weight(self) -> Self:
+        if len(self.loss_weights) != len(self.loss_type):
+            raise ValueError(f"loss_weights has {len(self.loss_weights)} numbers for "
+                             f"{len(self.loss_type)} losses of loss_type; give one for each")
+        return self
 
 
 class WarmStart(Section):

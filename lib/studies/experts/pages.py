@@ -6,7 +6,6 @@ shown to whom.
 import base64
 import hashlib
 import json
-import math
 import random
 import re
 import zlib
@@ -18,11 +17,13 @@ from lib.competencies.profiles import canonical
 from lib.core.records import DataError, read_json
 from lib.core.rows import Profile, Prompt
 from lib.core.sections.studies import Experts
+from lib.studies.experts.submissions import Aside, read_each
 
 FORMAT = "competency-review/1"
 PAIRS = (("tuned", "base"), ("tuned", "larger"), ("larger", "base"))
 CHOICES = ("left", "right", "tie", "cannot_judge")
 SHOWN = ("item", "left", "right")  # of a question: an item, and the profile on each side
+LONGEST = 1e9  # seconds on a question; a page may lie open for a year, but not for thirty
 TEMPLATE = Path(__file__).with_name("review.html")
 Question = dict[str, str]  # one of SHOWN each
 
@@ -140,23 +141,29 @@ def fill(template: str, data: dict[str, Any]) -> str:
     return template.replace("{{policy}}", "; ".join(policy), 1).replace("{{data}}", text, 1)
 
 
+def read_key(path: Path) -> dict[str, Any]:
+    """The key that was written with the pages. Raises DataError for another file."""
+    key = read_json(path)
+    if not isinstance(key, dict) or not {"format", "set", "pages", "items"} <= set(key):
+        raise DataError(f"{path}: not the key of review pages; give the one that was written with "
+                        "them.")
+    return key
+
+
 def read_submissions(folder: Path, key: dict[str, Any],
-                     ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, str]]]:
+                     ) -> tuple[dict[str, list[dict[str, Any]]], Aside]:
     """Submissions in a folder (.json, or .txt for copied text) that fit the key, by reviewer.
 
     Returns ({reviewer: answers}, set aside as {"file", "reason"}): what is partial, edited, of
     other pages or not understood. Of two equal ones of a reviewer one is read, a complete one
     replaces the partial one that it continues; of two that contradict each other none is read.
     """
+    files = [path for path in sorted(Path(folder).glob("*"))
+             if path.is_file() and path.suffix.lower() in (".json", ".txt")]
+    sound, aside = read_each(files, lambda value: check_submission(value, key))
     found: dict[str, dict[str, list[Any]]] = {}
-    aside = []
-    for path in sorted(Path(folder).glob("*")):
-        if path.is_file() and path.suffix.lower() in (".json", ".txt"):
-            try:
-                value = check_submission(path, key)
-                found.setdefault(value["reviewer"], {})[path.name] = value["answers"]
-            except DataError as error:
-                aside.append({"file": path.name, "reason": str(error)})
+    for path, value in sound.items():
+        found.setdefault(value["reviewer"], {})[path.name] = value["answers"]
     read = {}
     for reviewer in [reviewer for reviewer in key["pages"] if reviewer in found]:
         name, reasons = settle(reviewer, found[reviewer], len(key["pages"][reviewer]["questions"]))
@@ -176,25 +183,19 @@ def settle(reviewer: str, files: dict[str, list], total: int) -> tuple[str, dict
     if any(answers != files[longest][:len(answers)] for answers in files.values()):
         return "", dict.fromkeys(files, f"contradicts another file of {reviewer}; ask which one "
                                         "counts, and remove the others")
-    reasons = {name: f"{'the same as' if len(answers) == n else 'continued in'} {longest}"
-               for name, answers in files.items() if name != longest}
+    reasons = {name: f"{'the same as' if len(answers) == n else 'continued in'} another file of "
+                     f"{reviewer}" for name, answers in files.items() if name != longest}
     if n < total:
         reasons[longest] = f"partial: {n} of {total} answered; ask {reviewer} to finish"
     return longest if n == total else "", reasons
 
 
-def check_submission(path: Path, key: dict[str, Any]) -> dict[str, Any]:
-    """One submission, checked against the key. Raises DataError without the file's name."""
-    try:
-        value = read_json(path)
-    except DataError:
-        raise DataError("not UTF-8; ask for the file as it was downloaded") from None
-    except (ValueError, RecursionError):
-        raise DataError("not JSON; ask for the file as it was downloaded") from None
+def check_submission(value: Any, key: dict[str, Any]) -> dict[str, Any]:
+    """One submission, if it is one of the key's. Raises DataError."""
     if not isinstance(value, dict) or not str(value.get("format")).startswith("competency-review/"):
         raise DataError("not a submission of the review page")
     if value["format"] != FORMAT:
-        raise DataError(f"format {value['format']!r}, but this workbook reads {FORMAT!r}")
+        raise DataError(f"format {value['format'][:40]!r}, but this workbook reads {FORMAT!r}")
     reviewer = value.get("reviewer")
     page = key["pages"].get(reviewer) if isinstance(reviewer, str) else None
     if value.get("set") != key["set"]:
@@ -224,9 +225,9 @@ def _is_answer(answer):
         return False
     if not all(isinstance(answer.get(name), str) for name in (*SHOWN, "choice")):
         return False
-    seconds = answer.get("seconds")
+    seconds = answer.get("seconds")  # NaN lies in no range, and no whole number is too long for it
     return (answer["choice"] in CHOICES and type(seconds) in (int, float)
-            and math.isfinite(seconds) and seconds >= 0)
+            and 0 <= seconds <= LONGEST)
 
 
 def checksum(value: dict[str, Any]) -> str:

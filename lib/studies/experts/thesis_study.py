@@ -6,21 +6,24 @@ Each expert played a knockout among profiles of his or her own papers. A file ho
 profile, the second to the second. A profile without a rival has a bye: a leaf that holds it twice,
 or a node with this one profile and one child.
 """
-import json
 from pathlib import Path
 from typing import Any
 
-from lib.core.records import DataError, read_json
+from lib.core.records import DataError, dump
+from lib.core.terminal import line
 from lib.metrics import stats
+from lib.studies.experts.submissions import Aside, read_each
 
 ABSTRACTS_TASK = ("extract_from_abstracts_custom", "finetuning")
 DEEPEST = 64  # rounds of a tournament
+MOST = 256  # profiles of one expert
+LONGEST = 200  # characters of a model's or method's name
 Node = dict[str, Any]  # {"profiles": one or two ids, "winner": id, "loser": id or None, "children"}
 Source = dict[str, str]  # what wrote a profile: {"model", "method"}
 Pairs = list[tuple[Source, Source]]  # of a winner and a loser
 
 
-def read_study(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def read_study(folder: Path) -> tuple[list[dict[str, Any]], Aside]:
     """All submissions in a folder and its sub-folders, or in one file: (experts, set aside).
 
     experts: [{"profiles": {id: Source}, "tournament": Node}], nothing personal in it. set aside:
@@ -31,48 +34,35 @@ def read_study(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]
         raise DataError(f"{folder}: no such folder; give the one with the study's .json files.")
     inner = [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
     paths = [folder] if folder.is_file() else [path for path in inner if path.is_file()]
-    experts, aside, known = [], [], set()
-    for path in paths:
-        try:
-            expert, content = read_expert(path)
-        except DataError as error:
-            aside.append({"file": path.name, "reason": str(error)})
-            continue
-        if content in known:
+    found, aside = read_each(paths, read_expert)
+    experts: dict[str, dict[str, Any]] = {}
+    for path, (expert, content) in found.items():
+        if content in experts:
             aside.append({"file": path.name, "reason": "the same, in every field, as another file"})
-        else:
-            known.add(content)
-            experts.append(expert)
-    return experts, aside
+        experts.setdefault(content, expert)
+    return list(experts.values()), sorted(aside, key=lambda row: row["file"])
 
 
-def read_expert(path: Path) -> tuple[dict[str, Any], str]:
+def read_expert(value: Any) -> tuple[dict[str, Any], str]:
     """One submission, and its whole content as a key. A DataError quotes nothing of the file."""
-    try:
-        value = read_json(path)
-        content = json.dumps(value, sort_keys=True)
-        given = value.get("profiles") if isinstance(value, dict) else None
-        if not isinstance(given, dict) or not given:
-            raise DataError("no \"profiles\"; this is not a submission of the study")
-        profiles = {str(key): read_source(profile) for key, profile in given.items()}
-        tournament = read_node(value.get("tournament"), profiles)
-        return {"profiles": profiles, "tournament": tournament}, content
-    except OSError:
-        raise DataError("cannot be opened") from None
-    except RecursionError:
-        raise DataError("nested too deeply") from None
-    except DataError as error:
-        other = "not UTF-8; save it as UTF-8"
-        raise DataError(other if "not UTF-8" in str(error) else str(error)) from None
-    except ValueError:
-        raise DataError("not JSON") from None
+    given = value.get("profiles") if isinstance(value, dict) else None
+    if not isinstance(given, dict) or not given:
+        raise DataError("no \"profiles\"; this is not a submission of the study")
+    if len(given) > MOST:
+        raise DataError(f"more than {MOST} profiles")
+    profiles = {str(key): read_source(profile) for key, profile in given.items()}
+    tournament = read_node(value.get("tournament"), profiles)
+    if len(nodes(tournament)) > DEEPEST * len(profiles):
+        raise DataError("more matches than its profiles can play")
+    return {"profiles": profiles, "tournament": tournament}, dump(value)
 
 
 def read_source(value: Any) -> Source:
     value = value if isinstance(value, dict) else {}
     found = {"model": value.get("model"), "method": value.get("extraction_function")}
-    if not all(isinstance(name, str) and name for name in found.values()):
-        raise DataError("a profile without \"model\" or \"extraction_function\"")
+    if not all(isinstance(name, str) and 0 < len(name) <= LONGEST for name in found.values()):
+        raise DataError("a profile without \"model\" or \"extraction_function\", or with one of "
+                        f"more than {LONGEST} characters")
     return found
 
 
@@ -243,15 +233,16 @@ def tables(study: dict[str, Any]) -> str:
         for table in [table for table in titles if table in study[section]]:
             lines += ["", f"{section.replace('_', ' ')}: {what}, {titles[table]} "
                           "(%, 95 % interval over experts, count)"]
-            lines += [line(name, study[section], table) for name in study[section][table]]
+            lines += [table_line(name, study[section], table) for name in study[section][table]]
     return "\n".join(lines)
 
 
-def line(name: str, section: dict[str, Any], table: str) -> str:
+def table_line(name: str, section: dict[str, Any], table: str) -> str:
+    """A model or method with its percentage, interval and count, on one line."""
     value, spread = section[table][name], section["intervals"][table][name]
     low, high, count = spread["low"], spread["high"], section["counts"][table][name]
     number = "-" if value is None else f"{value:.2f}"
     interval = "no interval" if low is None else f"[{low:.1f}, {high:.1f}]"
     if isinstance(count, dict):
         count = f"{count['wins']} of {count['matches']}"
-    return f"  {name:44} {number:>7}  {interval:>15}  {count}"
+    return f"  {line(name):44} {number:>7}  {interval:>15}  {count}"

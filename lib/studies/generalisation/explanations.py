@@ -92,8 +92,7 @@ def answers(settings: Preset, rows: list[Lesson], seed: int, prompts: list[list[
     tuning = settings.generalisation.explanations.tuning.model_copy(update={"seed": seed})
     model, _, _ = sft.tune(model, tokenizer, rows, tuning)
     ids = chats.encode_chats(tokenizer, prompts)
-    words = [tokenizer(WORDS[label], add_special_tokens=False)["input_ids"]
-             for label in (True, False)]
+    words = chats.encode(tokenizer, [WORDS[label] for label in (True, False)])
     said, size = [], settings.models.batch_size
     for start in range(0, len(ids), size):
         batch = ids[start:start + size]

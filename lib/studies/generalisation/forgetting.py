@@ -91,7 +91,7 @@ def text_loss(model: Module, tokenizer: Tokenizer, pairs: list[Lesson], batch_si
     """
     rows = []
     for pair in pairs:
-        row = sft.encode(tokenizer, sft.row(tokenizer, *pair))
+        row = sft.encode(tokenizer, *pair)
         ids, mask = row["input_ids"], row["completion_mask"]
         cut = max(1, len(mask) - sum(mask))
         rows.append((ids[:cut], ids[cut:]))

@@ -100,11 +100,10 @@ def sizes(given: dict[str, list[Lesson]]) -> list[dict[str, str | int]]:
 
 def plan(wanted: Gate, adapter: Path, given: dict[str, list[Lesson]]) -> dict[str, tuple]:
     """What `step` takes for each step: (the adapter to start from, lessons, how to tune)."""
-    start = str(adapter)
     return {"base": (None, [], None), "sft": (None, given["sft"], wanted.sft),
-            "dpo": (start, [], None),
-            "explained": (start, given["explained"], wanted.explained),
-            "unexplained": (start, given["unexplained"], wanted.explained)}
+            "dpo": (adapter, [], None),
+            "explained": (adapter, given["explained"], wanted.explained),
+            "unexplained": (adapter, given["unexplained"], wanted.explained)}
 
 
 def step(settings: Preset, name: str, adapter: str | Path | None, rows: list[Lesson],

@@ -5,7 +5,9 @@ All answers here are made up to test the code; none is an expert's.
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from helpers.review import (
@@ -18,8 +20,12 @@ from helpers.review import (
     settings,
     submission,
 )
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
-from lib.studies.experts import pages
+from lib.core.records import DataError
+from lib.studies.experts import pages, statistics
 
 
 def drawn(count=30, authors=20, **changes):
@@ -155,6 +161,19 @@ def spoiled(key, old, new):
     (lambda key: ones(key, answers=ones(key)["answers"] * 2), "not those of the page"),
     (lambda key: spoiled(key, '"seconds": 1.5', '"seconds": NaN'), "do not have the form"),
     (lambda key: spoiled(key, '"seconds": 1.5', '"seconds": true'), "do not have the form"),
+    (lambda key: spoiled(key, '"seconds": 1.5', f'"seconds": {"9" * 400}'), "do not have the form"),
+    (lambda key: spoiled(key, '"seconds": 1.5', '"seconds": 1e308'), "do not have the form"),
+    (lambda key: spoiled(key, '"seconds": 1.5', f'"seconds": {"9" * 5000}'), "not JSON"),
+    (lambda key: spoiled(key, '"question": 1', f'"question": {"9" * 400}'), "edited: the checksum"),
+    (lambda key: spoiled(key, '"choice": "left"', '"choice": "\\ud800"'), "do not have the form"),
+    (lambda key: spoiled(key, '"left": "', '"left": "\\ud800'), "edited: the checksum"),
+    (lambda key: ones(key) | {"format": f"competency-review/\ud800{'x' * 9999}"}, "this workbook"),
+    (lambda key: ones(key) | {"reviewer": ["R1"]}, "do not belong together"),
+    (lambda key: ones(key) | {"reviewer": "\ud800"}, "do not belong together"),
+    (lambda key: "[" * 200_000, "nested too deeply"),
+    (lambda key: '{"a":' * 200_000, "nested too deeply"),
+    (lambda key: b"\xff\xfe{", "not UTF-8"), (lambda key: b"", "not JSON"),
+    (lambda key: "[]" + " " * 21_000_000, "larger than any submission"),
     (lambda key: spoiled(key, '"choice": "left"', '"choice": ["left"]'), "do not have the form"),
 ])
 def test_what_cannot_be_used_is_named_and_set_aside(tmp_path, value, reason):
@@ -163,6 +182,52 @@ def test_what_cannot_be_used_is_named_and_set_aside(tmp_path, value, reason):
     read, aside = pages.read_submissions(tmp_path, key)
     assert list(read) == ["R4"]
     assert [row["file"] for row in aside] == ["bad.json"] and reason in aside[0]["reason"]
+    assert len(aside[0]["reason"]) < 200
+
+
+@pytest.mark.parametrize("error", [
+    PermissionError(13, "Permission denied"), OSError(5, "I/O error"), MemoryError(),
+    ZeroDivisionError("no check foresaw this")])
+def test_no_file_keeps_the_others_from_being_read(error, tmp_path, monkeypatch):
+    def read(path, **options):
+        if path.name == "bad.json":
+            raise error
+        return whole(path, **options)
+    whole = Path.read_text
+    _, _, key = make()
+    put(tmp_path, bad=ones(key), good=submission(key, "R4", "12121212"))
+    monkeypatch.setattr(Path, "read_text", read)
+    read, aside = pages.read_submissions(tmp_path, key)
+    assert list(read) == ["R4"] and [row["file"] for row in aside] == ["bad.json"]
+    assert re.match(r"cannot be (opened|checked) \(", aside[0]["reason"])
+
+
+@settings_of_hypothesis(max_examples=60)
+@given(st.data())
+def test_whatever_is_forged_is_set_aside_or_is_a_submission(tmp_path_factory, data):
+    odd = st.recursive(st.none() | st.booleans() | st.floats() | st.integers(-10**400, 10**400)
+                       | st.text(st.characters(exclude_categories=()), max_size=3),
+                       lambda inner: st.lists(inner, max_size=2), max_leaves=3)
+    _, _, key = make()
+    forged = ones(key)
+    place = data.draw(st.sampled_from([*forged, *forged["answers"][0]]))
+    (forged if place in forged else forged["answers"][0])[place] = data.draw(odd)
+    with suppress(Exception):  # who forges well computes it anew, as far as that can be done
+        forged["checksum"] = pages.checksum(forged)
+    folder = tmp_path_factory.mktemp("forged")
+    put(folder, bad=forged, good=submission(key, "R4", "12121212"))
+    read, aside = pages.read_submissions(folder, key)
+    assert "R4" in read and len(read) + len(aside) == 2
+    statistics.review_statistics(statistics.judgments(key, read), draws=2)
+
+
+def test_a_key_is_a_key(tmp_path):
+    _, _, key = make()
+    put(tmp_path, key=key, other=[key], broken="{")
+    assert pages.read_key(tmp_path / "key.json") == key
+    for name in ("other", "broken", "absent"):
+        with pytest.raises(DataError, match=f"{name}.json: "):
+            pages.read_key(tmp_path / f"{name}.json")
 
 
 def test_several_files_of_one_reviewer(tmp_path):
@@ -172,8 +237,8 @@ def test_several_files_of_one_reviewer(tmp_path):
     put(tmp_path, a=whole, b=whole, c=part)
     read, aside = pages.read_submissions(tmp_path, key)
     assert read["R1"] == whole["answers"]
-    assert aside == [{"file": "b.json", "reason": "the same as a.json"},
-                     {"file": "c.json", "reason": "continued in a.json"}]
+    assert aside == [{"file": "b.json", "reason": "the same as another file of R1"},
+                     {"file": "c.json", "reason": "continued in another file of R1"}]
     put(tmp_path, d=changed)
     read, aside = pages.read_submissions(tmp_path, key)
     assert read == {} and len(aside) == 4
