@@ -37,8 +37,9 @@ test: env  ## run all tests, a smoke run of the whole pipeline included
 lab: env  ## open JupyterLab on the notebooks; exploring them changes no result
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter" $(BIN)/jupyter lab
 
-bench: env  ## measure speed beside plain libraries (08_benchmarks), and render the results
+bench: env  ## measure speed beside plain libraries (page 8) and reliability (page 11), and render
 	@$(BIN)/python -m lib run notebooks/08_benchmarks.ipynb
+	@$(BIN)/python -m lib run notebooks/11_reliability.ipynb
 	@$(BIN)/python -m lib report
 	@$(BIN)/python -m lib report --runtime
 

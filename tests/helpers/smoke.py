@@ -27,6 +27,8 @@ COPIED = (
     "README.md",
     "reports/notebooks/08_benchmarks.ipynb",
     "reports/metrics/08_benchmarks.json",
+    "reports/notebooks/11_reliability.ipynb",
+    "reports/metrics/11_reliability.json",
 )  # measured apart, by `make bench`
 
 

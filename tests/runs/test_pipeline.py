@@ -46,6 +46,7 @@ def test_the_smoke_pipeline(tmp_path):
         "09_round_2",
         "09_round_3",
         "10_comparison",
+        "11_reliability",
     }
     assert metrics["03_dpo"]["trained"] and metrics["03_dpo"]["loss"]["first"] == pytest.approx(
         0.693147, abs=1e-4
