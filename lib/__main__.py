@@ -1,12 +1,21 @@
 """One door for all commands: `python -m lib`, or `competency` where the environment is active."""
-import argparse
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lib.core.command_line import (
+    Argument,
+    Given,
+    Parser,
+    WithDefaults,
+    at_least,
+    file_of,
+    parameter,
+    share,
+    take,
+)
 from lib.core.records import DataError
 from lib.core.settings import SettingsError
 from lib.core.terminal import line, say
@@ -15,8 +24,6 @@ from lib.report.extract import FORMS
 from lib.report.options import TASKS, USUAL
 
 # Each command imports what it needs when it runs, so that --help answers at once.
-Argument = tuple[tuple[str, ...], dict[str, Any]]
-Given = argparse.Namespace
 COMMANDS: dict[str, tuple[str, tuple[str, ...], Sequence[Argument], Callable[[Given], None]]] = {}
 
 
@@ -25,50 +32,6 @@ def command(sentence: str, *examples: str, takes: Sequence[Argument] = ()) -> Ca
     def register(function: Callable[[Given], None]) -> None:
         COMMANDS[function.__name__] = sentence, examples, takes, function
     return register
-
-
-def take(*names: str, **options: Any) -> Argument:
-    """One argument, in argparse's words."""
-    return names, options
-
-
-def at_least(least: float) -> Callable[[str], float]:
-    """Reads a finite number of the type of `least` that is not below it."""
-    def read(word: str) -> float:
-        try:
-            value = type(least)(word)
-        except ValueError:
-            value = None
-        if value is None or not (value >= least and value < math.inf):  # nor is nan
-            raise argparse.ArgumentTypeError(f"{word!r} must be a number of at least {least}")
-        return value
-    return read
-
-
-def share(word: str) -> float:
-    """Reads a number above 0 and at most 1."""
-    if (value := at_least(0.0)(word)) == 0 or value > 1:
-        raise argparse.ArgumentTypeError(f"{word!r} must be above 0 and at most 1")
-    return value
-
-
-def file_of(forms: Sequence[str] = ()) -> Callable[[str], Path]:
-    """Reads the name of a file to write, whose ending is one of these where there are any."""
-    def read(word: str) -> Path:
-        if forms and Path(word).suffix not in forms:
-            raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(forms)}")
-        if not word or Path(word).is_dir():
-            raise argparse.ArgumentTypeError(f"{word!r} is a folder; name a file in it")
-        return Path(word)
-    return read
-
-
-def parameter(word: str) -> tuple[str, int | str]:
-    """Reads NAME=VALUE, where a value of digits is a number."""
-    name, equals, value = word.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{word!r} must be NAME=VALUE, such as number=2")
-    return name, int(value) if value.isdigit() else value
 
 
 PRESET = take("--preset", default="",
@@ -188,6 +151,24 @@ def card(given: Given) -> None:
     command(given)
 
 
+@command("Say how many prompts, or pairs rated by experts, it takes to see a preference.",
+         "", "--share 0.6 --ratings 3 --similarity 0.4", takes=[
+             take("--share", type=share, default=0.7, help="of prompts on which the one is "
+                                                           "preferred, above 0.5"),
+             take("--power", type=share, default=0.8, help="the chance of seeing it"),
+             take("--ratings", type=at_least(1), default=1, help="of each pair"),
+             take("--similarity", type=at_least(0.0), default=0.4,
+                  help="intra-class correlation of the ratings of a pair"),
+         ])
+def power(given: Given) -> None:
+    from lib.metrics.power import items_needed, prompts_needed
+    prompts = prompts_needed(given.share, given.power)
+    items = items_needed(given.share, given.ratings, given.similarity, given.power)
+    say(f"A share of {given.share:g} is told from one half, by a 95 % interval above it, with a "
+        f"chance of {given.power:g}:", f"from {prompts} prompts with one verdict each,",
+        f"from {items} pairs rated {given.ratings} times each, alike to {given.similarity:g}.")
+
+
 @command("Check params.yaml, and show the settings of a preset.", "", "--preset paper --show",
          takes=[PRESET, take("--show", action="store_true", help="print every setting")])
 def settings(given: Given) -> None:
@@ -235,26 +216,7 @@ def run(given: Given) -> None:
     execute(given.notebook, given.preset, given.parameters)
 
 
-class Parser(argparse.ArgumentParser):
-    """Wrong use is answered by one sentence and exit status 2."""
-
-    def error(self, message: str) -> Any:
-        """End the process."""
-        self.exit(2, f"{line(f'error: {message}; see {self.prog} --help')}\n")
-
-
-class WithDefaults(argparse.RawDescriptionHelpFormatter):
-    """Examples as they are written, and every default."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        fixed = action.required or not action.option_strings or action.nargs == 0
-        if fixed or "(default: " in (action.help or ""):
-            return action.help
-        default = "none" if action.default is None else action.default
-        return f"{action.help} (default: {default})"
-
-
-def parser(prog: str = "python -m lib") -> argparse.ArgumentParser:
+def parser(prog: str = "python -m lib") -> Parser:
     """All commands with their arguments. Each sets `carry_out`, the function behind it."""
     door = Parser(prog=prog, description="The thesis workbook's commands.", allow_abbrev=False,
                   epilog="Each has --help of its own.")

@@ -11,7 +11,7 @@ from lib.core.records import DataError
 from lib.core.settings import ROOT
 from lib.report import site
 
-NAMES = ["extract", "classify", "experts", "costs", "memory", "card", "settings", "report",
+NAMES = ["extract", "classify", "experts", "costs", "memory", "card", "power", "settings", "report",
          "models", "real", "run"]
 HEAVY = ("torch", "transformers", "trl", "peft", "matplotlib", "papermill", "mistune")
 
@@ -161,3 +161,11 @@ def test_the_program_is_the_same_door(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         door.main()
     assert "competency report --runtime" in capsys.readouterr().out
+
+
+def test_power_says_how_many_it_takes(capsys):
+    door.main(["power", "--share", "0.6", "--ratings", "3"])
+    said = capsys.readouterr().out
+    assert "from 198 prompts" in said and "from 119 pairs rated 3 times" in said
+    with pytest.raises(SystemExit, match="must lie above 0.5"):
+        door.main(["power", "--share", "0.4"])
