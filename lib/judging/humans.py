@@ -1,9 +1,13 @@
 """What people think: their references as a judge, and how far other judges agree with it."""
 from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
-from lib.core.rows import Profile, Prompt, Rate
-from lib.judging.judges import Pair, Profiles, Scoring, Truth, agreement
+from lib.competencies.profiles import render
+from lib.competencies.prompts import document
+from lib.core.rows import Comparison, Profile, Prompt, Rate
+from lib.judging.judges import VALUE, Pair, Profiles, Scoring, Truth, agreement
+from lib.metrics import stats
 from lib.metrics.competencies import names_in
 from lib.metrics.keyphrases import soft_f1, stem_f1
 from lib.models.encoder import Encoder
@@ -73,3 +77,22 @@ def agreement_with_humans(judges: Iterable[Scoring], human: HumanReferences, can
     """
     pairs = human.ordered(candidates, margin)
     return {judge.name: agreement(judge, pairs, ties=0.5) for judge in judges}
+
+
+def votes_with_humans(judge: Any, human: HumanReferences, candidates: Profiles,
+                      prompts: Iterable[Prompt], most: int, margin: float = 0.02) -> Rate:
+    """What `agreement_with_humans` says, of a judge that is asked in words: see `Chat.votes`.
+
+    At most `most` pairs from all over are put to it, each in both orders; a tie and an answer that
+    says nothing count half.
+    """
+    pairs = human.ordered(candidates, margin)
+    pairs = pairs[::max(1, len(pairs) // max(1, most))][:most]
+    shown = {prompt["id"]: document(prompt["abstracts"]) for prompt in prompts}
+    asked = [Comparison(id=key, abstracts=shown[key], left=render(left), right=render(right),
+                        repeat=0)
+             for key, better, worse in pairs
+             for left, right in ((better, worse), (worse, better))]
+    points = [VALUE[vote["winner"]] or 0 for vote in judge.votes(asked)]
+    outcomes = [(2 + first - second) / 4 for first, second in zip(points[::2], points[1::2])]
+    return stats.mean(outcomes, [key for key, *_ in pairs])

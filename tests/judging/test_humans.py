@@ -3,7 +3,7 @@ import pytest
 from helpers.texts import Fake, profile, prompt
 
 from lib.judging import judges
-from lib.judging.humans import HumanReferences, agreement_with_humans
+from lib.judging.humans import HumanReferences, agreement_with_humans, votes_with_humans
 
 PROMPTS = [prompt("p", "", references=["bees", "stars"]), prompt("q", "", references=["law"]),
            prompt("r", "")]
@@ -56,3 +56,24 @@ def test_agreement_by_hand():
     assert found["mixed"]["rate"] == (0.5 + 0 + 0 + 0.5) / 4
     assert found["mixed"]["low"] == pytest.approx(0.5 / 3) and found["mixed"]["high"] == 0.5
     assert found["ignorant"]["rate"] is None and found["ignorant"]["n"] == 0
+
+
+class Voter:
+    """Takes the profile that names bees, else the left one; of law it says nothing."""
+
+    def votes(self, comparisons):
+        self.asked = comparisons
+        return [{"winner": None if "law" in c["left"] + c["right"] else
+                 "right" if "- bees" in c["right"] and "- bees" not in c["left"] else "left"}
+                for c in comparisons]
+
+
+def test_a_judge_that_votes_is_asked_in_both_orders():
+    one, half, none = profile("bees", "stars"), profile("stars", "wax"), profile("wax", "sun")
+    shown = {"p": [one, half, none], "q": [profile("law"), none]}
+    voter, humans = Voter(), HumanReferences(PROMPTS)
+    found = votes_with_humans(voter, humans, shown, PROMPTS, 100)
+    # On p two wins and a vote for the left one in both orders; on q nothing valid.
+    assert found["rate"] == (1 + 1 + 0.5 + 0.5) / 4 and found["n"] == 4 and len(voter.asked) == 8
+    assert {c["abstracts"] for c in voter.asked if c["id"] == "q"} == {"Abstract 1: \n"}
+    assert votes_with_humans(voter, humans, shown, PROMPTS, 2)["n"] == 2
