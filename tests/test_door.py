@@ -167,5 +167,5 @@ def test_power_says_how_many_it_takes(capsys):
     door.main(["power", "--share", "0.6", "--ratings", "3"])
     said = capsys.readouterr().out
     assert "from 198 prompts" in said and "from 119 pairs rated 3 times" in said
-    with pytest.raises(SystemExit, match="must lie above 0.5"):
+    with pytest.raises(SystemExit, match=r"must lie above 0\.5"):
         door.main(["power", "--share", "0.4"])

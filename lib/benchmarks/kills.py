@@ -25,15 +25,18 @@ PRICE = 1e6 / scripted_server.USAGE["total_tokens"]  # of a million tokens: a ca
 TURN = 4  # calls in flight, one after the other, for which a process lives before it is killed
 
 
-def judging(times: int, seed: int = 0) -> dict[str, int]:
-    """Kill judges, half of them on a tight budget. Returns {"count": kills, and what has to be 0:
-    "asked_again": calls whose answer had been kept, "rows_lost": preferences missing or doubled,
-    "beyond_budget": calls}.
+def judging(times: int, seed: int = 0) -> dict[str, Any]:
+    """Kill judges, half of them on a tight budget.
+
+    Returns {"count": kills; what has to be 0: "asked_again": calls whose answer had been kept,
+    "rows_lost": preferences missing or doubled, "beyond_budget": calls; and "identical": whether
+    the preferences are those of a judge that nobody disturbed}.
     """
     judged, spent = kills(times - times // 2, seed=seed), spending(times // 2, seed=seed)
     return {"count": judged["kills"] + spent["kills"],
             "asked_again": judged["repeated"] + spent["repeated"],
-            "rows_lost": judged["rows_lost"], "beyond_budget": spent["beyond_budget"]}
+            "rows_lost": judged["rows_lost"], "beyond_budget": spent["beyond_budget"],
+            "identical": judged["identical"]}
 
 
 def kills(times: int, prompts: int = 20, in_flight: int = 8, latency: float = 0.02,

@@ -1,7 +1,4 @@
-"""Work of local models that is killed at random moments, and what whoever starts it again loses.
-
-`python -m lib.benchmarks.local_kills 100` prints a row for each kind of work.
-"""
+"""Work of local models that is killed at random moments, and what whoever starts it again loses."""
 import multiprocessing
 import random
 import runpy
@@ -14,9 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from lib.benchmarks.measuring import silence
-from lib.core.records import Journal, digest, dump, file_digest, json_lines, write_json, write_jsonl
+from lib.core.records import Journal, digest, file_digest, json_lines, write_json, write_jsonl
 from lib.core.settings import ROOT, load
-from lib.core.terminal import say
 
 BASE = ROOT / "data" / "models" / "embedded" / "base"
 AUTHORS, TOKENS = 10, 32  # of each run; of an answer
@@ -195,19 +191,8 @@ def contents(folder: Path, case: Case) -> list[str]:
     return [file_digest(folder / name) for name in case.results]
 
 
-def all_kinds(times: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`times` kills in all, shared out among the kinds: a row of `kills` for each."""
-    return [kills(kind, times // len(CASES) + (number < times % len(CASES)), seed)
-            for number, kind in enumerate(CASES)]
-
-
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The kills of all kinds together: {"count", "rows_lost", "identical"}; lost: or doubled."""
     return {"count": sum(row["kills"] for row in rows),
             "rows_lost": sum(row["lost"] + row["doubled"] for row in rows),
             "identical": all(row["identical"] for row in rows)}
-
-
-if __name__ == "__main__":
-    for each in all_kinds(int(sys.argv[1])):
-        say(dump(each))

@@ -25,7 +25,7 @@ def with_confidence(profile: Profile, completion: Completion, decode: Decode) ->
     sure = [confidence(name, spans, completion["logps"]) for name in found]
     competencies = [{**item, "confidence": value}
                     for item, value in zip(profile["competencies"], sure)]
-    return Profile(domain=profile["domain"], competencies=competencies)  # type: ignore[typeddict-item]
+    return {**profile, "competencies": competencies}  # type: ignore[typeddict-item]
 
 
 def confidence(name: Span | None, tokens: Sequence[Span], logps: Sequence[float]) -> float | None:

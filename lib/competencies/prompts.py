@@ -2,6 +2,7 @@
 import re
 from collections.abc import Sequence
 
+from lib.core.records import well_formed
 from lib.core.rows import Abstract, Message, Shown
 
 Texts = Sequence[Abstract] | Sequence[Shown]
@@ -36,8 +37,7 @@ def neutralise(text: str) -> str:
     For templates and servers that tell mark-up by its letters; models of this process are safe
     without it (lib.models.chats). NUL and surrogates go out.
     """
-    text = text.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
-    return MARKUP.sub(lambda match: match.group(0) + " ", text)
+    return MARKUP.sub(lambda match: match.group(0) + " ", well_formed(text).replace("\x00", " "))
 
 
 def as_shown(abstracts: Texts) -> list[Shown]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.competencies.profiles import parse
 from lib.competencies.prompts import neutralise
-from lib.core.records import digest
+from lib.core.records import digest, unambiguous
 from lib.core.rows import Message, Profile
 
 FULL = """\
@@ -136,10 +136,3 @@ def objects(text: str, most: int = 200) -> list[dict[str, Any]]:
                 continue
             found.append(value)
     return found
-
-
-def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict, unless a key comes twice: an object with two verdicts has none."""
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key comes twice")
-    return dict(pairs)

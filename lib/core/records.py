@@ -42,16 +42,22 @@ def json_lines(content: str | bytes) -> Iterator[tuple[int, Any, str]]:
 
 
 def parse(content: str | bytes) -> Any:
-    """The value that JSON stands for. Raises DataError, which quotes nothing of it but a key.
-
-    An object that names a key twice is refused: one of the two would be lost.
-    """
+    """The value that JSON stands for. Raises DataError, which quotes nothing of it but a key."""
     try:
-        return json.loads(content, object_pairs_hook=_unambiguous)
+        return json.loads(content, object_pairs_hook=unambiguous)
     except RecursionError:
         raise DataError("not JSON: nested too deeply") from None
     except ValueError as error:
         raise DataError(f"not JSON: {error}") from None
+
+
+def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict, unless a key comes twice: ValueError, for one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (twice, _), = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice[:40]!r} comes twice")
+    return found
 
 
 def read_jsonl(path: str | Path, fields: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -223,14 +229,6 @@ def _writing(path):
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}); make room, or "
                         "name another place.") from None
-
-
-def _unambiguous(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        (twice, _), = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice[:40]!r} comes twice")
-    return found
 
 
 def _open(path):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from time import time
 
+from lib.core.records import well_formed
 from lib.endpoint.store import Reply, Status, reply
 
 RETRIED = {408, 409, 425, 429}
@@ -123,5 +124,4 @@ def _text(content):
         content = "".join(part.get("text") or "" for part in content)
     if content is not None and not isinstance(content, str):
         raise TypeError(content)
-    # A lone surrogate could not be written as UTF-8.
-    return (content or "").encode("utf-8", "replace").decode()
+    return well_formed(content or "")

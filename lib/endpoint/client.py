@@ -10,7 +10,7 @@ import re
 
 from tqdm import tqdm
 
-from lib.core.records import DataError
+from lib.core.records import DataError, well_formed
 from lib.core.rows import Message, Request
 from lib.core.sections.judging import Endpoint as Settings
 from lib.endpoint.run import Run
@@ -83,8 +83,7 @@ class Endpoint:
 
     def body(self, messages: list[Message]) -> dict:
         """The request as the server is known to take it."""
-        clean = [{**message, "content": message["content"].encode("utf-8", "replace").decode()}
-                 for message in messages]
+        clean = [{**message, "content": well_formed(message["content"])} for message in messages]
         body = {"model": self.model, "messages": clean, **self.parameters}
         if self.formats[0] == "json_object":
             body["response_format"] = {"type": "json_object"}

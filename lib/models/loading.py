@@ -20,7 +20,7 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorErro
 def fingerprint(name: str | Path) -> str:
     """A name for folders: an adapter's by the hash of its weights, any other model's own.
 
-    What is kept in them says itself who wrote it: see `parts.identity` and `places.identity`.
+    What is kept in them says itself who wrote it: see `identity.of_model` and `places.identity`.
     """
     weights = Path(locate(name)) / "adapter_model.safetensors"
     return file_digest(weights) if weights.is_file() else str(name)

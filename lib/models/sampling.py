@@ -90,11 +90,11 @@ def complete_all(model: Module, tokenizer: Tokenizer, items: list[tuple[str, lis
     known; else what the journal says, else their `identity`.
     decoding: options of `complete`.
     """
-    rows: dict[str, str] = {}
+    rows, done = dict[str, str](), dict[str, Any]()
     if journal is not None:
         made_by = made_by or journal.made_by or identity.of_model(model, tokenizer)
         rows = row_keys(made_by, items, decoding)
-    done = {key: journal[row] for key, row in rows.items() if row in journal}  # type: ignore
+        done = {key: journal[row] for key, row in rows.items() if row in journal}
     todo = sorted((item for item in items if item[0] not in done), key=lambda item: len(item[1]))
     with tqdm(total=len(items), initial=len(done), desc=description, unit="prompt") as bar:
         for start in range(0, len(todo), batch_size):

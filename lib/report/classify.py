@@ -19,7 +19,7 @@ from typing import Any
 from lib.competencies.decoding import decode
 from lib.competencies.files import spare
 from lib.competencies.tables import csv_records, header, json_records
-from lib.core.records import DataError, Journal, digest, well_formed, write_jsonl, write_text
+from lib.core.records import DataError, Journal, digest, write_jsonl, write_text
 from lib.core.rows import Rejected
 from lib.core.terminal import say
 from lib.report import options
@@ -139,7 +139,7 @@ def refusal(record: Row, text: str) -> str:
 def clean(text: str) -> str:
     """A text as the tuned models read it: on one line, without control tokens."""
     from lib.competencies.prompts import neutralise
-    return " ".join(neutralise(well_formed(text)).split())
+    return " ".join(neutralise(text).split())
 
 
 def write(rows: list[Row], path: Path) -> None:

@@ -76,10 +76,10 @@ def choose(model: Any, tokenizer: Any, items: Sequence[tuple[str, list[int]]],
     same way is not asked again.
     """
     answers = chats.encode(tokenizer, list(labels))
-    rows: dict[str, str] = {}
+    rows, found = dict[str, str](), dict[str, list[float]]()
     if journal is not None:
         rows = row_keys(identity.of_model(model, tokenizer), items, {"labels": answers})
-    found = {key: journal[row] for key, row in rows.items() if row in journal}  # type: ignore
+        found = {key: journal[row] for key, row in rows.items() if row in journal}
     todo = {key: ids for key, ids in items if key not in found}
     keys = sorted(todo, key=lambda key: len(todo[key]))
     with tqdm(total=len(keys) + len(found), initial=len(found), desc="labels", unit="text") as bar:

@@ -8,7 +8,6 @@ import html
 import io
 import json
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -78,9 +77,8 @@ class Workbook:
         what the work is made of, but for the content of the models that settings name, which counts
         by itself. Without inputs the work is made of no model.
         """
-        name = f"{self.name}-{digest(inputs)}"
-        models = f"-{digest(places.identities(self.settings))}" if inputs else ""
-        place = self.results / ".work" / f"{name}{models}"
+        models = digest(places.identities(self.settings)) if inputs else "none"
+        place = self.results / ".work" / f"{self.name}-{digest(inputs)}" / models
         place.mkdir(parents=True, exist_ok=True)
         return place
 
@@ -91,17 +89,16 @@ class Workbook:
         who has it goes on from there. It is named by the inputs alone, the files of the models that
         write among them: numbers in memory may differ from machine to machine.
         """
-        name = re.sub(r"(-[0-9a-f]{20})-[0-9a-f]{20}$", r"\1", place.name)
-        return self.results / "written" / name if self.settings.runtime.keep_written else place
+        keep = self.settings.runtime.keep_written
+        return self.results / "written" / place.parent.name if keep else place
 
     def journal(self, place: Path, name: str) -> Journal:
         """A journal of what models wrote, in the `kept` folder."""
-        folder = self.kept(place)
-        return Journal(folder / f"{name}.jsonl", folder.name)
+        return Journal(self.kept(place) / f"{name}.jsonl", place.parent.name)
 
     def done(self, place: Path) -> None:
-        """The result is written: the work in progress can go."""
-        shutil.rmtree(place, ignore_errors=True)
+        """The result is written: the work in progress can go, also that of other models."""
+        shutil.rmtree(place.parent, ignore_errors=True)
 
     def own(self, folder: Path) -> Path:
         """A folder whose content is renewed: itself in a stage; for who explores, a copy of it."""

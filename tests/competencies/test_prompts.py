@@ -23,7 +23,7 @@ def test_ordinary_text_stays_as_it_is():
 
 
 def test_what_no_tokenizer_can_read_goes_out():
-    assert prompts.neutralise("nul\x00 and \ud800") == "nul  and ?"
+    assert prompts.neutralise("nul\x00 and \ud800") == "nul  and \ufffd"
 
 
 def test_a_prompt_is_made_of_the_abstracts_as_they_are_shown():

@@ -17,7 +17,7 @@ from lib.endpoint.store import reply
     ("json", "ok", '{"verdict": "B"}', "stop"),
     ("parts", "ok", "Verdict: B", "stop"),
     ("plain", "ok", "Verdict: ", "stop"),
-    ("surrogate", "ok", "Verdict: ? A", "stop"),
+    ("surrogate", "ok", "Verdict: \ufffd A", "stop"),
     ("refusal", "refused", "I cannot judge this.", "stop"),
     ("filter", "refused", "", "content_filter"),
     ("400_filter", "refused", "", None),
