@@ -6,7 +6,7 @@ from typing import Any
 from lib.competencies.profiles import render
 from lib.competencies.prompts import document
 from lib.core.rows import Comparison, Profile, Prompt, Rate
-from lib.judging.judges import VALUE, Pair, Profiles, Scoring, Truth, agreement
+from lib.judging.judges import VALUE, Profiles, Scoring, Truth, agreement
 from lib.metrics import stats
 from lib.metrics.competencies import names_in
 from lib.metrics.keyphrases import soft_f1, stem_f1
@@ -45,14 +45,14 @@ class HumanReferences(Scoring):
         texts = [*names, *references]
         return soft_f1(names, references, dict(zip(texts, self.encoder.encode(texts))))
 
-    def ordered(self, candidates: Profiles, margin: float) -> list[Pair]:
+    def ordered(self, candidates: Profiles, margin: float) -> list[tuple[str, Profile, Profile]]:
         """All pairs of readable candidates of a prompt that differ by at least the margin.
 
         Returns (prompt id, better, worse) profiles.
         """
         shown = {key: [one for one in found if one] for key, found in candidates.items()}
         self.prepare([(key, profile) for key, found in shown.items() for profile in found])
-        pairs: list[Pair] = []
+        pairs: list[tuple[str, Profile, Profile]] = []
         for key, found in shown.items():
             scored = [(self.score(key, profile), profile) for profile in found]
             known = [(score, profile) for score, profile in scored if score is not None]

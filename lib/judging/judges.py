@@ -146,7 +146,7 @@ def both_sides(pairs: Iterable[Pair]) -> list[tuple[str, Profile | None]]:
     return [(key, profile) for key, left, right in pairs for profile in (left, right)]
 
 
-def agreement(judge: Scoring, pairs: list[Pair], ties: float | None = None) -> Rate:
+def agreement(judge: Scoring, pairs: Sequence[Pair], ties: float | None = None) -> Rate:
     """How often a judge agrees with pairs (prompt id, preferred profile, other profile).
 
     ties: what a pair counts that it holds for equal; None leaves such pairs out, as those that it

@@ -68,8 +68,8 @@ class RewardModel(Scoring):
         self.prepare(both_sides(pairs))
         rows: list[list[float]] = []
         for key, better, worse in pairs:
-            one: dict[str, float] = self.features(key, better)  # type: ignore[arg-type]  # readable
-            other: dict[str, float] = self.features(key, worse)  # type: ignore[arg-type]
+            one: dict[str, float] = self.features(key, better)
+            other: dict[str, float] = self.features(key, worse)
             rows.append([one[name] - other[name] for name in one])
         differences = np.array(rows, dtype=float)
         scale = np.sqrt((differences ** 2).mean(0))

@@ -1,5 +1,7 @@
 """Loading chat models, from a directory or a hub, with quantisation and adapters."""
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,19 @@ def merge(model: Module) -> Module:
     if getattr(model.get_base_model(), "is_quantized", False):
         raise DataError("merging into quantised weights would round the adapter away; restore them "
                         "first, as lora.save_merged does.")
-    return model.merge_and_unload(safe_merge=True)
+    with exact_products():
+        return model.merge_and_unload(safe_merge=True)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Products of float32 numbers in float32, whatever runtime.matmul_precision allows."""
+    usual = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(usual)
 
 
 def sharded() -> bool:

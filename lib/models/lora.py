@@ -11,7 +11,7 @@ from torch.nn import Linear, Module
 from lib.core.records import DataError, read_json, write_json
 from lib.core.sections.tuning import Lora
 from lib.models import parts
-from lib.models.loading import load, merge, with_adapter
+from lib.models.loading import exact_products, load, merge, with_adapter
 from lib.models.quantisation import dequantise
 
 
@@ -120,7 +120,7 @@ def merge_error(base_name: str, adapter: str | Path, token_ids: torch.Tensor,
 
     token_ids: (batch, tokens). quantisation, dtype: of the base.
     """
-    with torch.no_grad(), TemporaryDirectory() as directory:
+    with torch.no_grad(), exact_products(), TemporaryDirectory() as directory:
         beside = load(base_name, dtype, "cpu", quantisation, adapter)[0]
         logits = beside(input_ids=token_ids).logits
         save_merged(base_name, adapter, directory, quantisation, dtype)

@@ -167,6 +167,7 @@ def work_on(work: Path) -> None:
     from lib.models import loading
     from lib.training import dpo
     torch.set_num_threads(settings.runtime.threads)
+    torch.set_float32_matmul_precision(settings.runtime.matmul_precision)
     # Arguments come first and stay: they open the process group, and DeepSpeed has to be known
     # before a model is read.
     arguments = dpo.training_arguments(settings, 1, work)

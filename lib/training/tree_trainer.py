@@ -63,7 +63,8 @@ class TreeTrainer(DPOTrainer):
         self.references_path = references
         self.reference_key = None if sharded() else reference_key(ref_model or model, args)
         # 8-bit activations depend on what shares their batch.
-        rounded = args.bf16 or args.fp16 or getattr(model, "is_loaded_in_8bit", False)
+        rounded = (args.bf16 or args.fp16 or getattr(model, "is_loaded_in_8bit", False)
+                   or torch.get_float32_matmul_precision() != "highest")
         exact = model.dtype in (torch.float32, torch.float64) and not rounded
         self.tolerance = 1e-4 if exact else 5e-2
         super().__init__(model, ref_model, args, **kwargs)
@@ -288,4 +289,5 @@ def refuse_what_differs(args: DPOConfig) -> None:
 def reference_key(model: "Model", args: DPOConfig) -> str:
     """What decides a log-probability besides the token ids: the model, and how it is computed."""
     return digest([identity.of_model(model), args.bf16, args.fp16, str(model.device.type),
-                   torch.get_num_threads(), torch.__version__, transformers_version])
+                   torch.get_float32_matmul_precision(), torch.get_num_threads(), torch.__version__,
+                   transformers_version])

@@ -58,6 +58,7 @@ class Workbook:
         os.environ.update(environment(self.settings))
         import torch  # after the environment is set, which it reads
         torch.set_num_threads(self.settings.runtime.threads)
+        torch.set_float32_matmul_precision(self.settings.runtime.matmul_precision)
         folder = self.settings.runtime.folder
         self.data = self.results = ROOT / "data" / folder
         self.reports, self.metrics = ROOT / "reports" / folder, METRICS / folder

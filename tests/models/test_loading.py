@@ -1,8 +1,10 @@
 """Where models come from and where they are put, and what it costs to import their rooms."""
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM
 
 from lib.core.records import DataError
@@ -86,3 +88,16 @@ def test_a_missing_packaged_model_says_which_command_makes_it(monkeypatch, tmp_p
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="run `make models`"):
         loading.load("data/models/smollm2", device="cpu")
+
+
+def test_merging_multiplies_exactly_whatever_the_settings_allow():
+    seen = []
+    adapted = SimpleNamespace(
+        get_base_model=lambda: SimpleNamespace(is_quantized=False),
+        merge_and_unload=lambda **kwargs: seen.append(torch.get_float32_matmul_precision()))
+    torch.set_float32_matmul_precision("medium")
+    try:
+        loading.merge(adapted)
+        assert seen == ["highest"] and torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")

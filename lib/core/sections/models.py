@@ -10,6 +10,7 @@ class Runtime(Section):
     """What models run on."""
     threads: int = Field(ge=1, le=256)
     device: Literal["auto", "cpu", "cuda"]
+    matmul_precision: Literal["highest", "high", "medium"]
     offline: bool
     folder: str = Field(pattern=r"^\w*$")
     keep_written: bool
