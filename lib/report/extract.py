@@ -28,7 +28,7 @@ from lib.report import options
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".jsonl", ".csv", ".html")
 # What a spreadsheet may part cells at, whatever the file parts them with; text has ", " often.
-SEPARATORS = re.compile(r"([\t\r\n;|]|,(?=\S))")
+SEPARATORS = re.compile(r"([\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029;|；，]|,(?=\S|\s+[=＝]))")
 NOTHING: Profile = {"domain": "", "competencies": [{"name": "", "description": ""}]}
 
 

@@ -125,9 +125,12 @@ def test_good_submissions_are_read(tmp_path):
     (tmp_path / "README.md").write_text("not a submission")
     pasted = json.dumps(submission(key, "R2", "22222222"), indent=3)
     (tmp_path / "pasted.txt").write_text(f"\ufeff{pasted}\n")
-    (tmp_path / "thesis").mkdir()
-    read, aside = pages.read_submissions(tmp_path, key)
-    assert list(read) == ["R1", "R2", "R3"] and aside == [] and len(read["R1"]) == 8
+    (tmp_path / "late").mkdir()
+    (tmp_path / "b.json").rename(tmp_path / "late" / "b.JSON")
+    (tmp_path / "lost.json").symlink_to(tmp_path / "nowhere")
+    read, (aside,) = pages.read_submissions(tmp_path, key)
+    assert list(read) == ["R1", "R2", "R3"] and len(read["R1"]) == 8
+    assert aside == {"file": "lost.json", "reason": "no file that can be read"}
 
 
 def ones(key, reviewer="R1", **changes):
