@@ -1,0 +1,298 @@
+"""The answer to each page's question, in a sentence made of its numbers.
+
+No direction is written by hand: whether something is better, level or worse, met or missed, is
+chosen by the numbers and their intervals, so that no sentence can outlive a result.
+"""
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Metrics = Mapping[str, Any]  # of one notebook
+Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
+
+
+def percent(rate: Mapping[str, Any], digits: int = 0) -> str:
+    """A rate in per cent with its interval, such as "74 % [69, 79]"."""
+    value, low, high = (rate[part] and f"{100 * rate[part]:.{digits}f}" or rate[part]
+                        for part in ("rate", "low", "high"))
+    spread = f" [{low or 0}, {high or 0}]" if rate["low"] is not None else ""
+    return f"{value or 0} %{spread}"
+
+
+def decimal(rate: Mapping[str, Any]) -> str:
+    """A number with two decimals."""
+    return "–" if rate["rate"] is None else f"{rate['rate']:.2f}"
+
+
+def than_even(rate: Mapping[str, Any], better: str = "better than", level: str = "level with",
+              worse: str = "worse than", even: float = 0.5) -> str:
+    """Which of three phrases a share of wins, or a difference with even = 0, comes to."""
+    if rate["low"] is not None and rate["low"] > even:
+        return better
+    return worse if rate["high"] is not None and rate["high"] < even else level
+
+
+def apart(one: Mapping[str, Any], other: Mapping[str, Any], better: str = "above",
+          level: str = "not to be told from", worse: str = "below") -> str:
+    """Which of three phrases two numbers come to: their intervals touch in the second."""
+    if None in (one["low"], one["high"], other["low"], other["high"]):
+        return level
+    if one["low"] > other["high"]:
+        return better
+    return worse if one["high"] < other["low"] else level
+
+
+def embedded_models(found: Metrics) -> str:
+    models = found["models"]
+    base, larger, judge = (models[name] for name in ("base", "larger", "label_judge"))
+    return (f"Yes, in a language of templates: the base, of {base['parameters'] / 1e6:.1f} million "
+            f"weights, names competencies of unseen domains with an F1 of "
+            f"{decimal(base['f1_held_out'])}, the larger model with {decimal(larger['f1'])} and the "
+            f"label judge with {decimal(judge['f1'])} on seen ones.")
+
+
+def data_synthesis(found: Metrics) -> str:
+    share = found["candidates_ok"] / max(1, found["candidates"])
+    spread = found["similarity_to_truth"]
+    told = "" if spread["p10"] is None else (
+        f" They differ in quality: similarity to the truth is {spread['p10']:.2f} at the tenth "
+        f"percentile and {spread['p90']:.2f} at the ninetieth.")
+    return (f"{found['prompts']:,} prompts and {found['candidates']:,} candidates, of which "
+            f"{100 * share:.0f} % can be compared.{told} {found['dropped_as_contaminated']} "
+            "authors were left out because others had their words.")
+
+
+def judging(found: Metrics) -> str:
+    agreement = (found.get("panel") or {}).get("agreement_with_truth")
+    if not agreement or agreement["rate"] is None:
+        return (f"{found['preferences']:,} preferences were made; there is no truth here that they "
+                "could be held against.")
+    canary = found.get("best_canary")
+    told = f" A profile that says nothing wins {percent(canary)} of its matches." if canary else ""
+    return (f"{percent(agreement, 1)} of the {found['preferences']:,} preferences agree with the "
+            f"truth.{told}")
+
+
+def real_judging(found: Metrics) -> str:
+    used, longest = found["judges"]["label"], found["judges"]["longest"]
+    verdict = apart(used["agreement_with_humans"], longest["agreement_with_humans"], "better than",
+                    "no better than", "worse than")
+    return (f"A judge made of {used['family']}s orders two profiles as indexers' terms do in "
+            f"{percent(used['agreement_with_humans'])} of pairs, {verdict} a preference for the "
+            f"longer one ({percent(longest['agreement_with_humans'])}); one that has seen such "
+            f"terms reaches {percent(found['judges']['reward']['agreement_with_humans'])}.")
+
+
+def dpo(found: Metrics) -> str:
+    if not found["trained"]:
+        return "No: there were too few pairs to train on, and the adapter changes nothing."
+    accuracy, logps = found["reward_accuracy"], found["chosen_logp"]
+    falls = logps["last"] < logps["first"]
+    learns = "Yes" if accuracy > 0.5 else "No"
+    return (f"{learns}: it orders {100 * accuracy:.0f} % of the validation pairs as the judge did. "
+            f"At the same time the chosen answers themselves became "
+            f"{'less' if falls else 'more'} likely, from {logps['first']:.1f} to "
+            f"{logps['last']:.1f} nats{', the known price of DPO' if falls else ''}.")
+
+
+def evaluation(found: Metrics) -> str:
+    share, f1 = found["preference_over_base"], found["f1"]
+    verdict = than_even(share, "It is better", "It cannot be told from its base",
+                        "It is worse")
+    halves = ""
+    if found.get("names"):
+        names, said = (found[part]["preference_over_base"] for part in ("names", "descriptions"))
+        halves = f" By names alone it is {percent(names)}, by descriptions alone {percent(said)}."
+    return (f"{verdict}: preferred in {percent(share)} of unseen authors by a judge that labelled "
+            f"nothing.{halves} F1 of names goes from {decimal(f1['base'])} to "
+            f"{decimal(f1['tuned'])}; a larger model has {decimal(f1['larger'])}.")
+
+
+def real_evaluation(found: Metrics) -> str:
+    share, judge = found["human_preference_over_base"], found["judge_preference_over_base"]
+    verdict = than_even(share, "Yes", "Not so that one could tell", "No, farther away")
+    gain = found["difference"]["f1"]
+    moved = than_even(gain, "rises", "does not move beyond chance", "falls", even=0.0)
+    controls = found["controls"]
+    beside = ", ".join(f"{name.replace('_', ' ')} {percent(one['people'])}"
+                       for name, one in controls.items() if name != "tuned")
+    return (f"{verdict}: by indexers' terms the tuned profile is preferred to the base's on "
+            f"{percent(share)} of texts, by a judge of another family on {percent(judge)}; F1 of "
+            f"names {moved}, from {decimal(found['f1']['base'])} to "
+            f"{decimal(found['f1']['tuned'])}. Beside it: {beside}.")
+
+
+def expert_review(found: Metrics) -> str:
+    if not found["submissions"]["read"]:
+        return (f"Not known yet: {found['pages']} pages with {found['items']} pairs are ready, and "
+                "nobody has answered.")
+    return f"{found['submissions']['read']} experts have answered; the tables say what."
+
+
+def instruction(found: Metrics) -> str:
+    parts = []
+    for name, rates in found["sentiment"]["tuned_all"].items():
+        tuned, rivals = rates["weighted_f1"], found["baselines"][name]
+        simple = apart(tuned, rivals["majority"]["weighted_f1"], "above", "level with", "below")
+        words = apart(tuned, rivals["words"]["weighted_f1"], "above", "level with", "below")
+        parts.append(f"on {name} {decimal(tuned)}, {simple} the most frequent label and {words} "
+                     "a logistic regression on words")
+    return f"Weighted F1 after tuning on all sets: {'; '.join(parts)}."
+
+
+def generalisation(found: Metrics) -> str:
+    gate, kept = found["gate"], found["forgetting"]
+    met = "passes" if gate["dpo"]["rate"] >= 0.9 else "does not pass"
+    told = found["explanation"].get("0.9")
+    cue = ""
+    if told:
+        own, others = (told[arm]["cue_correlation"] for arm in ("with_explanation", "permuted"))
+        verdict = "more" if own["rate"] < others["rate"] else "no more"
+        cue = (f" Explanations weaken a misleading cue {verdict} than explanations of other claims "
+               f"do ({decimal(own)} and {decimal(others)}).")
+    forgot = "" if not kept.get("full") or not kept.get("multi_task") else (
+        f" Tuned on one other task, F1 of profiles goes from "
+        f"{decimal(kept['full']['profiles']['before'])} to "
+        f"{decimal(kept['full']['profiles']['after'])}; on all tasks together it ends at "
+        f"{decimal(kept['multi_task']['profiles']['after'])}.")
+    return (f"After preference tuning the model {met} the gate of 90 %: it meets "
+            f"{percent(gate['dpo'])} of the tests, its base {percent(gate['base'])}.{cue}{forgot}")
+
+
+def real_gate(found: Metrics) -> str:
+    ranked = [f"{name.replace('_', ' ')} {percent(rates['all'])}" for name, rates in found.items()
+              if isinstance(rates, Mapping) and "all" in rates]
+    passed = [name.replace("_", " ") for name, rates in found.items()
+              if isinstance(rates, Mapping) and rates.get("passed")]
+    return (f"Tests met: {', '.join(ranked)}. "
+            f"{'It is passed by ' + ', '.join(passed) if passed else 'Nobody passes'}.")
+
+
+def benchmarks(found: Metrics) -> str:
+    try:
+        tree = found["dpo"]["llama"]["1500x300"]["k8"]["tree_vs_default"]
+        drawn = found["sampling"]["1500"]["k8"]["ratio"]
+    except KeyError:
+        return "It has been measured in part; the tables say what."
+    faster = "faster" if tree["low"] > 1 else "no faster for sure"
+    return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults "
+            f"({faster}; {tree['low']:.1f} to {tree['high']:.1f}), and sampling writes "
+            f"{drawn['rate']:.1f} times as fast as generate.")
+
+
+def real_benchmarks(found: Metrics) -> str:
+    found = found["smollm2"]
+    tree, drawn = found["tree_vs_default"], found["sampling_ratio"]
+    return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults, "
+            f"sampling writes {drawn['rate']:.1f} times as fast as generate; log-probabilities "
+            f"differ by {found['tree_largest_difference']:.1g} at most.")
+
+
+def one_round(found: Metrics) -> str:
+    if not found["ran"]:
+        return "It was not begun: the round before had not won."
+    share = found["share"]["previous"]["judge"]
+    verdict = than_even(share, "It wins", "It cannot be told from the round before", "It loses")
+    goes = "is kept" if found["best"] == found["round"] else "is not kept"
+    return (f"{verdict}: preferred to the round before on {percent(share)} of validation authors, "
+            f"so round {found['round']} {goes}.")
+
+
+def comparison(found: Metrics) -> str:
+    ahead = {name: than_even(run["over_round_1"]["judge"])
+             for name, run in found["runs"].items() if run and run.get("over_round_1")}
+    names = {"round_2": "a second round", "round_3": "a third round", "longer": "longer training",
+             "together": "all pairs at once", "sft": "imitation of the chosen answers"}
+    said = "; ".join(f"{names[name]} is {verdict} one round" for name, verdict in ahead.items()
+                     if name in names)
+    controls = found.get("controls") or {}
+    told = ""
+    if "shuffled" in controls:
+        own, coin = found["run_1"]["judge"], controls["shuffled"]["judge"]["over_base"]
+        told = (f" Labels matter: with them {percent(own)} over the base, decided by a coin "
+                f"{percent(coin)}." if apart(own, coin) == "above" else
+                f" With labels decided by a coin DPO does as well ({percent(coin)}) as with those "
+                f"of the judges ({percent(own)}).")
+    return f"{said[:1].upper()}{said[1:]}.{told}"
+
+
+def reliability(found: Metrics) -> str:
+    kills, hostile = found.get("kills"), found.get("hostile")
+    parts = []
+    if kills:
+        lost = kills["rows_lost"] + kills["asked_again"] + kills["beyond_budget"]
+        parts.append(f"{kills['count']} kills cost {lost or 'no'} rows, repeated calls or budget")
+    if hostile:
+        bad = hostile["uncaught"] + hostile["stalled"] + hostile["lost"]
+        parts.append(f"{hostile['tried']:,} hostile files were handled with {bad or 'no'} failures")
+    if found.get("load"):
+        parts.append(f"a failing server costs {100 * (1 - found['load']['share']):.0f} % of the "
+                     "throughput that its attempts allow")
+    return f"{'; '.join(parts).capitalize()}." if parts else "Not measured yet."
+
+
+def warm_start(found: Metrics) -> str:
+    return (f"{found['examples']} profiles made of indexers' terms, in {found['steps']} steps: the "
+            f"loss of an answer goes from {found['loss']['first']:.2f} to "
+            f"{found['loss']['last']:.2f} nats a token. What it writes is measured on page 4.")
+
+
+def real_controls(found: Metrics) -> str:
+    accuracy = (found["shuffled"].get("accuracy") or {}).get("last")
+    told = "" if accuracy is None else (
+        f" On shuffled labels DPO orders {100 * accuracy:.0f} % of validation pairs, where chance "
+        "is 50.")
+    return (f"{found['sft']['examples']:,} chosen answers to imitate, {found['shuffled']['pairs']:,} "
+            f"pairs shuffled.{told} What the controls achieve is measured on page 4.")
+
+
+ANSWERS: dict[str, Callable[[Metrics], str]] = {
+    "00_embedded_models": embedded_models, "01_data_synthesis": data_synthesis,
+    "02_judging": judging, "03_dpo": dpo, "04_evaluation": evaluation,
+    "05_expert_review": expert_review, "06_instruction_tuning": instruction,
+    "07_generalisation": generalisation, "08_benchmarks": benchmarks, "09_round_2": one_round,
+    "09_round_3": one_round, "10_comparison": comparison, "11_reliability": reliability}
+OF_STUDY: dict[str, Callable[[Metrics], str]] = {
+    "00_warm_start": warm_start, "02_judging": real_judging, "03_controls": real_controls,
+    "04_evaluation": real_evaluation, "07_gate": real_gate, "08_benchmarks": real_benchmarks}
+
+
+def answer(notebook: str, found: Metrics, of_study: bool = False) -> str:
+    """The answer to a notebook's question, from its numbers."""
+    known = {**ANSWERS, **OF_STUDY} if of_study else ANSWERS
+    return known[notebook](found)
+
+
+def overall(own: Numbers, real: Numbers) -> list[str]:
+    """The whole workbook's answer in three sentences: both worlds, and what it does not show."""
+    found = own["04_evaluation"]
+    share, f1 = found["preference_over_base"], found["f1"]
+    verdict = than_even(share, "makes the profiles of a small model better",
+                        "makes no difference that could be seen", "makes profiles worse")
+    controls = (own.get("10_comparison") or {}).get("controls") or {}
+    beside = ""
+    if "shuffled" in controls:
+        coin, rule = (controls[name]["judge"]["over_base"]
+                      for name in ("shuffled", "best_of_blacklist"))
+        beside = (f", where labels decided by a coin reach {percent(coin)} and an untuned best of "
+                  f"eight by a rule of one line {percent(rule)}")
+    first = (f"In a synthetic world whose truth is known, tuning by preference {verdict}: they are "
+             f"preferred to the untuned model's on {percent(share)} of unseen authors{beside}.")
+    second = ("On real abstracts with a pretrained language model the study is under way: judges "
+              "and preferences are there, the evaluation is not.")
+    if "04_evaluation" in real:
+        study = real["04_evaluation"]
+        people = study["human_preference_over_base"]
+        told = than_even(people, "the tuned profiles are nearer to professional indexers' terms",
+                         "no preference can be told from chance", "the tuned profiles are worse")
+        second = (f"On real abstracts, with a pretrained model of 135 million weights, {told}: "
+                  f"preferred on {percent(people)} of texts, F1 from "
+                  f"{decimal(study['f1']['base'])} to {decimal(study['f1']['tuned'])}.")
+    more = apart(f1["tuned"], f1["base"], "also name more of what is right",
+                 "name no more of what is right", "name less of what is right")
+    third = f"Tuned profiles {more} (F1 {decimal(f1['base'])} and {decimal(f1['tuned'])})"
+    if found.get("names"):
+        names, said = (found[part]["preference_over_base"] for part in ("names", "descriptions"))
+        third += (f"; judged by names alone they win {percent(names)}, by descriptions alone "
+                  f"{percent(said)}")
+    ahead = than_even(found["versus_larger"]["judge"], "is beaten", "is level", "stays ahead")
+    return [first, second, f"{third}; a larger model that was never tuned {ahead}."]
