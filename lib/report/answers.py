@@ -12,10 +12,11 @@ Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
 
 def percent(rate: Mapping[str, Any], digits: int = 0) -> str:
     """A rate in per cent with its interval, such as "74 % [69, 79]"."""
-    value, low, high = (rate[part] and f"{100 * rate[part]:.{digits}f}" or rate[part]
+    if rate["rate"] is None:
+        return "–"
+    value, low, high = (rate[part] is not None and f"{100 * rate[part]:.{digits}f}"
                         for part in ("rate", "low", "high"))
-    spread = f" [{low or 0}, {high or 0}]" if rate["low"] is not None else ""
-    return f"{value or 0} %{spread}"
+    return f"{value} % [{low}, {high}]" if low and high else f"{value} %"
 
 
 def decimal(rate: Mapping[str, Any]) -> str:
@@ -44,10 +45,10 @@ def apart(one: Mapping[str, Any], other: Mapping[str, Any], better: str = "above
 def embedded_models(found: Metrics) -> str:
     models = found["models"]
     base, larger, judge = (models[name] for name in ("base", "larger", "label_judge"))
-    return (f"Yes, in a language of templates: the base, of {base['parameters'] / 1e6:.1f} million "
-            f"weights, names competencies of unseen domains with an F1 of "
-            f"{decimal(base['f1_held_out'])}, the larger model with {decimal(larger['f1'])} and the "
-            f"label judge with {decimal(judge['f1'])} on seen ones.")
+    return (f"In a language of templates: the base, of {base['parameters'] / 1e6:.1f} million "
+            f"weights, names competencies with an F1 of {decimal(base['f1'])}, in domains that it "
+            f"has never seen {decimal(base['f1_held_out'])}; the larger model reaches "
+            f"{decimal(larger['f1'])}, the label judge {decimal(judge['f1'])}.")
 
 
 def data_synthesis(found: Metrics) -> str:
@@ -241,8 +242,9 @@ def real_controls(found: Metrics) -> str:
     told = "" if accuracy is None else (
         f" On shuffled labels DPO orders {100 * accuracy:.0f} % of validation pairs, where chance "
         "is 50.")
-    return (f"{found['sft']['examples']:,} chosen answers to imitate, {found['shuffled']['pairs']:,} "
-            f"pairs shuffled.{told} What the controls achieve is measured on page 4.")
+    examples, pairs = found["sft"]["examples"], found["shuffled"]["pairs"]
+    return (f"{examples:,} chosen answers to imitate, {pairs:,} pairs shuffled.{told} "
+            "What the controls achieve is measured on page 4.")
 
 
 ANSWERS: dict[str, Callable[[Metrics], str]] = {

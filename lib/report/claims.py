@@ -149,8 +149,8 @@ def check(value: dict[str, Any] | None, kind: str, metric: str) -> None:
     low, high = POSSIBLE[kind]
     parts = [value[part] for part in ("rate", "low", "high")] if value else []
     if wrong := [part for part in parts if part is not None and not low <= part <= high]:
-        raise DataError(f"reports/metrics: {metric} holds {wrong[0]:g}, which no {kind} can be; its "
-                        "interval was made in a way that does not suit it.")
+        raise DataError(f"reports/metrics: {metric} holds {wrong[0]:g}, which no {kind} can be; "
+                        "its interval was made in a way that does not suit it.")
 
 
 def _number(metric: str, world: World) -> dict[str, Any] | None:
