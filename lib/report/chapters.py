@@ -14,6 +14,7 @@ from lib.core.records import read_json, write_text
 from lib.report.answers import answer
 from lib.report.extract import harmless
 from lib.report.html import notebook_html, page
+from lib.report.references import linked
 
 OF_STUDY = '<p class="soft">A page of the real study: a pretrained model on real texts.</p>'
 QUESTION = re.compile(r"(<p><strong>Question</strong> .*?</p>)", re.DOTALL)
@@ -92,8 +93,15 @@ def notebook_page(path: Path, links: Links, metrics: Mapping[str, Any] | None, m
         words = html.escape(answer(path.stem, metrics, of_study))
         told = f'<p class="answer"><strong>Answer</strong> {words}</p>'
         body = QUESTION.sub(lambda found: found[1] + told, body, count=1)
+    body = linked(zoomed(body, path.stem), "../" if of_study else "")
     body += foot(path, metrics_place if metrics else "", tables, of_study)
     return page(title, body, headings, f"{path.stem}.html", links)
+
+
+def zoomed(body: str, stem: str) -> str:
+    """A page whose figures lead to their files, where a browser shows them as large as they are."""
+    return re.sub(r'(<figure id="figure-([\w-]+)">)(<img [^>]*>)',
+                  rf'\1<a href="figures/{stem}/\2.png">\3</a>', body)
 
 
 def foot(path: Path, metrics_place: str, tables: list[tuple[str, str]], of_study: bool) -> str:

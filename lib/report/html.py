@@ -51,9 +51,10 @@ def scroll(content: str, label: str) -> str:
     return f'<div class="scroll" role="region" tabindex="0" aria-label="{name}">{content}</div>'
 
 
-def notebook_html(notebook: dict[str, Any]) -> tuple[str, list[Heading]]:
+def notebook_html(notebook: dict[str, Any],
+                  renderer: Renderer | None = None) -> tuple[str, list[Heading]]:
     """Body and headings of an executed notebook: code folded away, outputs where they arose."""
-    renderer = Renderer()
+    renderer = renderer or Renderer()
     markdown = mistune.create_markdown(renderer=renderer, plugins=["math", "table"])
     parts: list[str] = []
     code: list[str] = []  # since the last prose or output

@@ -176,6 +176,7 @@ def index_html(places: list[World], rows: list[dict[str, Any]], notebooks: list[
                 ("examples.html", "Examples: what the models wrote for every test author"),
                 ("cards.html", "Cards of data and models"),
                 ("log.html", "What was tried, and what did not work"),
+                ("references.html", "References"),
                 ("runtime.html", "Run times and hardware"))), "</ul>", *group,
             '<h2 id="parameters">Parameters</h2>', parameters_html(name, mine, default),
             '<h2 id="environment">Environment</h2>', environment_html(mine.runtime.threads), cite()]

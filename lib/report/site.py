@@ -13,7 +13,7 @@ import mistune
 from lib.core import settings
 from lib.core.records import read_json, write_json, write_text
 from lib.core.settings import ROOT
-from lib.report import chapters, examples, index
+from lib.report import chapters, examples, index, references
 from lib.report.claims import (
     REAL,
     as_records,
@@ -43,7 +43,8 @@ def pages(folder: str = "") -> list[tuple[str, str]]:
     notebooks = [(f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed(folder)]
     up = "../" if folder else ""
     ends = [(f"{up}{file}.html", name) for file, name in (
-        ("examples", "Examples"), ("cards", "Cards"), ("log", "Log"), ("runtime", "Run times"))]
+        ("examples", "Examples"), ("cards", "Cards"), ("log", "Log"),
+        ("references", "References"), ("runtime", "Run times"))]
     return [(f"{up}index.html", "Overview"), *notebooks, *ends]
 
 
@@ -81,6 +82,25 @@ def runtimes(folder: str, caption: str) -> str:
     return scroll(table_html(rows, caption), caption.rstrip("."))
 
 
+def lab_markdown() -> str:
+    """The page that `make lab` opens: notebooks, executed copies, what they read and how long."""
+    place = REPORTS / "runtime.json"
+    took = read_json(place)["stages"] if place.exists() else {}
+    lines = ["# Start here", "", "What is run here writes no results, and saving leaves a notebook "
+             "as it was: explore. [The report](index.html) has all results, "
+             "[params.yaml](../params.yaml) all settings.", "",
+             "| notebook | its executed copy | reads | minutes, when it last ran as a stage |",
+             "|---|---|---|---|"]
+    for path in executed():
+        source = re.sub(r"_\d+$", "", path.stem)
+        head = "".join(read_json(path)["cells"][0]["source"])
+        reads = re.search(r"[*][*]Reads[*][*] (.+)", head)
+        minutes = f"{took[path.stem]['seconds'] / 60:.1f}" if path.stem in took else "–"
+        lines.append(f"| [{path.stem}](../notebooks/{source}.ipynb) | [executed]"
+                     f"(notebooks/{path.name}) | {reads[1] if reads else ''} | {minutes} |")
+    return "\n".join([*lines, ""])
+
+
 def markdown_html(text: str, renderer: Renderer) -> str:
     """Markdown, without the front matter of a card."""
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
@@ -110,6 +130,12 @@ def cards_html() -> str:
     return page("Cards of data and models", "".join(parts), headings, "cards.html", pages())
 
 
+def references_html() -> str:
+    """What pages cite, and how to cite the workbook."""
+    body = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    return page("References", body, [], "references.html", pages())
+
+
 def write_pages(folder: str, metrics: dict[str, Any]) -> None:
     """The page of every executed notebook of a group, and its tables."""
     place = "../metrics/" + folder if folder else "metrics"
@@ -121,15 +147,17 @@ def write_pages(folder: str, metrics: dict[str, Any]) -> None:
 
 
 def command(runtime_only: bool = False) -> None:
-    """Render every page but the run times and refresh README.md; or render the run times only."""
+    """Render all pages and refresh README.md; or what holds run times, which differ, alone."""
     if runtime_only:
         write_text(REPORTS / "runtime.html", runtime_html())
+        write_text(REPORTS / "lab.md", lab_markdown())
         return
     places = worlds()
     for place in places:
         write_pages(place.folder, dict(place.metrics))
     write_text(REPORTS / "log.html", log_html())
     write_text(REPORTS / "cards.html", cards_html())
+    write_text(REPORTS / "references.html", references_html())
     _, preset = settings.load(places[0].metrics["04_evaluation"]["preset"])
     rows = examples.load(ROOT / "data", preset.evaluation.thesis_setting)
     if rows:

@@ -105,7 +105,8 @@ def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypa
     stage = {"preset": "p", "seconds": 90.0, "peak_memory_mb": 7, "machine": "<x>, 2 cores"}
     write_json(tmp_path / "runtime.json", {"stages": {"03_dpo": stage}})
     site.command(runtime_only=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"runtime.json", "runtime.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "runtime.json", "runtime.html", "lab.md"}
     page = (tmp_path / "runtime.html").read_text()
     assert "<td>03_dpo</td>" in page and "1.5" in page and "&lt;x&gt;" in page
     (tmp_path / "runtime.html").unlink()

@@ -225,6 +225,9 @@ def _is_answer(answer):
     if not all(isinstance(answer.get(name), str) for name in (*SHOWN, "choice")):
         return False
     seconds = answer.get("seconds")  # NaN lies in no range, and no whole number is too long for it
+    reason = answer.get("reason", "why")  # of one line; who gave none wrote no such field
+    if not isinstance(reason, str) or not 0 < len(reason) <= 300 or len(reason.splitlines()) != 1:
+        return False
     return (answer["choice"] in CHOICES and type(seconds) in (int, float)
             and 0 <= seconds <= LONGEST)
 
@@ -235,5 +238,6 @@ def checksum(value: dict[str, Any]) -> str:
     lines.append(str(value["partial"]).lower())
     for row in value["answers"]:
         shown = " ".join(str(row[name]) for name in ("question", *SHOWN, "choice"))
-        lines.append(f"{shown} {row['seconds']:.1f}")
+        reason = f" {row['reason']}" if row.get("reason") else ""
+        lines.append(f"{shown} {row['seconds']:.1f}{reason}")
     return f"{zlib.crc32(chr(10).join(lines).encode('utf-8', 'surrogatepass')):08x}"

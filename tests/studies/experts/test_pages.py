@@ -246,3 +246,15 @@ def test_several_files_of_one_reviewer(tmp_path):
     read, aside = pages.read_submissions(tmp_path, key)
     assert read == {} and len(aside) == 4
     assert all("contradicts another file of R1" in row["reason"] for row in aside)
+
+
+@pytest.mark.parametrize(("reason", "sound"), [
+    ("It names what is there.", True), ("", False), ("two\nlines", False), ("x" * 301, False),
+    (7, False), (None, False)])
+def test_a_reason_is_one_line_or_there_is_none(tmp_path, reason, sound):
+    _, _, key = make()
+    given = ones(key)
+    given["answers"][0]["reason"] = reason
+    put(tmp_path, a={**given, "checksum": pages.checksum(given)})
+    read, aside = pages.read_submissions(tmp_path, key)
+    assert bool(read) == sound and bool(aside) != sound
