@@ -20,6 +20,7 @@ class Renderer(mistune.HTMLRenderer):
     def __init__(self) -> None:
         super().__init__(escape=True)
         self.headings: list[Heading] = []
+        self.tables = 0
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         """A heading with an anchor of its own, which is noted in `headings`."""
@@ -37,7 +38,8 @@ class Renderer(mistune.HTMLRenderer):
         return scroll(mathml(text, display="block"), "formula")
 
     def table(self, text: str) -> str:
-        return scroll(f"<table>{text}</table>", "table")
+        self.tables += 1
+        return scroll(f"<table>{text}</table>", f"table {self.tables}")
 
 
 def slug(text: str) -> str:

@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from helpers.pages import Page
 
 from lib.core.records import write_json, write_text
@@ -194,20 +195,61 @@ CONTRAST = """() => {
   return worst; }"""
 
 
+SIZES = (("light", 1280, 800), ("dark", 390, 844), ("light", 320, 640))
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("file", PAGES)
 def test_pages_in_a_browser(browser, file):
-    for scheme, width in (("light", 1200), ("dark", 390)):
-        size = {"width": width, "height": 800}
+    for scheme, width, height in SIZES:
+        size = {"width": width, "height": height}
         context = browser.new_context(color_scheme=scheme, viewport=size)
         page, said, asked = context.new_page(), [], []
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto((ROOT / "reports" / file).as_uri())
         assert said == [] and all(url.startswith(("file:", "data:")) for url in asked)
-        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert fits, "wider than the screen"
+        assert page.evaluate(FITS), "wider than the screen"
         assert page.evaluate(CONTRAST) >= 4.5
         shown = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
         assert page.evaluate(shown)
+        if width > 320 and file != "examples.html":  # whose sections are all alike, and 360
+            assert Axe().run(page).response["violations"] == []
+        if width == 1280:
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 680, "height": 960})  # A4 with margins
+            assert page.evaluate(FITS), "cut off in print"
         context.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_has_question_answer_and_the_beginning_of_the_picture(browser, width,
+                                                                               height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto((ROOT / "reports" / "index.html").as_uri())
+    for place in (".answer", "#figure-effect"):
+        assert page.locator(place).bounding_box()["y"] < height - 30
+    assert "Question" in page.inner_text("main p >> nth=0")
+    page.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_examples_have_no_violation_where_there_are_few(browser, tmp_path):
+    text = (ROOT / "reports" / "examples.html").read_text()
+    sections = re.split(r'(?=<section class="example")', text)
+    head, few, end = sections[0], sections[1:4], text[text.rindex("</section>") + 10:]
+    place = tmp_path / "few.html"
+    place.write_text("".join([head, *few, end]))
+    page = browser.new_page()
+    page.goto(place.as_uri())
+    assert Axe().run(page).response["violations"] == []
+    page.close()
+
+
+def test_pages_are_light():
+    sizes = {path.name: path.stat().st_size / 1000
+             for path in (ROOT / "reports").glob("*.html")}
+    assert sizes.pop("index.html") <= 150 and sizes.pop("examples.html") <= 5000
+    assert max(sizes.values()) <= 500
