@@ -6,40 +6,10 @@ chosen by the numbers and their intervals, so that no sentence can outlive a res
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lib.report.words import apart, decimal, percent, than_even
+
 Metrics = Mapping[str, Any]  # of one notebook
 Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
-
-
-def percent(rate: Mapping[str, Any], digits: int = 0) -> str:
-    """A rate in per cent with its interval, such as "74 % [69, 79]"."""
-    if rate["rate"] is None:
-        return "–"
-    value, low, high = (rate[part] is not None and f"{100 * rate[part]:.{digits}f}"
-                        for part in ("rate", "low", "high"))
-    return f"{value} % [{low}, {high}]" if low and high else f"{value} %"
-
-
-def decimal(rate: Mapping[str, Any]) -> str:
-    """A number with two decimals."""
-    return "–" if rate["rate"] is None else f"{rate['rate']:.2f}"
-
-
-def than_even(rate: Mapping[str, Any], better: str = "better than", level: str = "level with",
-              worse: str = "worse than", even: float = 0.5) -> str:
-    """Which of three phrases a share of wins, or a difference with even = 0, comes to."""
-    if rate["low"] is not None and rate["low"] > even:
-        return better
-    return worse if rate["high"] is not None and rate["high"] < even else level
-
-
-def apart(one: Mapping[str, Any], other: Mapping[str, Any], better: str = "above",
-          level: str = "not to be told from", worse: str = "below") -> str:
-    """Which of three phrases two numbers come to: their intervals touch in the second."""
-    if None in (one["low"], one["high"], other["low"], other["high"]):
-        return level
-    if one["low"] > other["high"]:
-        return better
-    return worse if one["high"] < other["low"] else level
 
 
 def embedded_models(found: Metrics) -> str:
@@ -213,6 +183,11 @@ def comparison(found: Metrics) -> str:
                 f"{percent(coin)}." if apart(own, coin) == "above" else
                 f" With labels decided by a coin DPO does as well ({percent(coin)}) as with those "
                 f"of the judges ({percent(own)}).")
+    if "sft" in controls:
+        ahead = controls["sft"]["judge"]["ahead"]
+        told += (" Against the base, imitation of the chosen answers does "
+                 f"{than_even(ahead, 'less than', 'as well as', 'more than', even=0)} one round "
+                 f"of DPO ({percent(controls['sft']['judge']['over_base'])}).")
     return f"{said[:1].upper()}{said[1:]}.{told}"
 
 
@@ -273,10 +248,13 @@ def overall(own: Numbers, real: Numbers) -> list[str]:
     controls = (own.get("10_comparison") or {}).get("controls") or {}
     beside = ""
     if "shuffled" in controls:
-        coin, rule = (controls[name]["judge"]["over_base"]
-                      for name in ("shuffled", "best_of_blacklist"))
-        beside = (f", where labels decided by a coin reach {percent(coin)} and an untuned best of "
-                  f"eight by a rule of one line {percent(rule)}")
+        coin, rule, imitation = (controls[name]["judge"]["over_base"]
+                                 for name in ("shuffled", "best_of_blacklist", "sft"))
+        level = than_even(controls["sft"]["judge"]["ahead"], "less than", "hardly less than",
+                          "more than", even=0)
+        beside = (f". Labels decided by a coin reach {percent(coin)}, an untuned best of eight by "
+                  f"a rule of one line {percent(rule)}; imitation of the chosen answers reaches "
+                  f"{percent(imitation)}, {level} DPO")
     first = (f"In a synthetic world whose truth is known, tuning by preference {verdict}: they are "
              f"preferred to the untuned model's on {percent(share)} of unseen authors{beside}.")
     second = ("On real abstracts with a pretrained language model the study is under way: judges "

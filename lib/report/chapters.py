@@ -12,7 +12,7 @@ from typing import Any
 
 from lib.core.records import read_json, write_text
 from lib.report.answers import answer
-from lib.report.extract import harmless
+from lib.report.cells import harmless
 from lib.report.html import notebook_html, page
 from lib.report.references import linked
 

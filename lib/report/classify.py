@@ -22,7 +22,7 @@ from lib.core.records import DataError, Journal, digest, write_jsonl, write_text
 from lib.core.rows import Rejected
 from lib.core.terminal import say
 from lib.report import options
-from lib.report.extract import harmless
+from lib.report.cells import harmless
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".csv", ".tsv", ".jsonl")

@@ -46,11 +46,13 @@ def test_a_preference_that_turns_changes_what_is_said():
 
 def test_the_whole_answer_follows_both_worlds():
     own = {"04_evaluation": EVALUATION, "10_comparison": {"controls": {
-        name: {"judge": {"over_base": rate(0.5)}} for name in ("shuffled", "best_of_blacklist")}}}
+        name: {"judge": {"over_base": rate(0.5), "ahead": rate(0.02)}}
+        for name in ("shuffled", "best_of_blacklist", "sft")}}}
     real = {"04_evaluation": {"human_preference_over_base": rate(0.7),
                               "f1": {"base": rate(0.26), "tuned": rate(0.31)}}}
     first, second, third = answers.overall(own, real)
     assert "makes the profiles of a small model better" in first and "by a coin reach 50 %" in first
+    assert "reaches 50 % [45, 55], hardly less than DPO" in first
     assert "are nearer to professional indexers' terms" in second
     assert "also name more" in third and "stays ahead" in third
     turned = changed(changed(own, "04_evaluation/preference_over_base", rate(0.1)),
@@ -67,6 +69,10 @@ def test_controls_that_do_as_well_are_said_to():
     found = {"runs": {"round_1": None}, "run_1": {"judge": rate(0.9)},
              "controls": {"shuffled": {"judge": {"over_base": rate(0.5)}}}}
     assert "Labels matter" in answers.comparison(found)
+    found["controls"]["sft"] = {"judge": {"over_base": rate(0.88), "ahead": rate(0.1)}}
+    assert "does less than one round" in answers.comparison(found)
+    as_well = changed(found, "controls/sft/judge/ahead", rate(0.02))
+    assert "does as well as one round" in answers.comparison(as_well)
     level = changed(found, "controls/shuffled/judge/over_base", rate(0.88))
     assert "does as well" in answers.comparison(level)
 
@@ -89,12 +95,3 @@ def test_falling_log_probabilities_are_told():
     rising = changed(found, "chosen_logp/last", -10.0)
     assert "more likely" in answers.dpo(rising) and "known price" not in answers.dpo(rising)
     assert answers.dpo({"trained": False}).startswith("No")
-
-
-def test_numbers_without_an_interval_or_without_a_value_are_shown_as_such():
-    assert answers.percent(rate(0.5)) == "50 % [45, 55]"
-    assert answers.percent({"rate": 0.5, "low": None, "high": None, "n": 1}) == "50 %"
-    assert answers.percent({"rate": 0.0, "low": 0.0, "high": 0.16, "n": 20}) == "0 % [0, 16]"
-    assert answers.percent({"rate": None, "low": 0.0, "high": 1.0, "n": 0}) == "–"
-    unknown = {"rate": 0.9, "low": None, "high": None}
-    assert answers.apart(rate(0.5), unknown) == "not to be told from"
