@@ -39,7 +39,8 @@ class Renderer(mistune.HTMLRenderer):
 
     def table(self, text: str) -> str:
         self.tables += 1
-        return scroll(f"<table>{text}</table>", f"table {self.tables}")
+        title = f"Table {self.tables}"
+        return scroll(f"<table><caption>{title}</caption>{text}</table>", title)
 
 
 def slug(text: str) -> str:

@@ -120,19 +120,13 @@ def document(places: list[World]) -> str:
             f'{"".join(joined(one, known) for one in chapters)}</body></html>')
 
 
-def refuse(url: str, *_: Any, **__: Any) -> Any:
-    """What WeasyPrint asks for: nothing but what the document itself holds."""
-    from weasyprint.urls import default_url_fetcher  # a second, and it needs Pango
-    if not url.startswith("data:"):
-        raise DataError(f"the report asks for {url[:100]}, and loads nothing.")
-    return default_url_fetcher(url)
-
-
 def command(output: Path) -> None:
     """Write the whole report to a PDF. Raises DataError without what that takes."""
     try:
         from weasyprint import HTML  # a second, and it needs Pango
+        from weasyprint.urls import URLFetcher  # as HTML
     except (ImportError, OSError) as error:
         raise DataError(f"{NEEDED} ({str(error).splitlines()[0]}).") from None
     output.parent.mkdir(parents=True, exist_ok=True)
-    HTML(string=document(worlds()), url_fetcher=refuse).write_pdf(output)
+    loads_nothing = URLFetcher(allowed_protocols=("data",))  # but what the document itself holds
+    HTML(string=document(worlds()), url_fetcher=loads_nothing).write_pdf(output)
