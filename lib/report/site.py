@@ -160,9 +160,9 @@ def command(runtime_only: bool = False) -> None:
     write_text(REPORTS / "references.html", references_html())
     _, preset = settings.load(places[0].metrics["04_evaluation"]["preset"])
     rows = examples.load(ROOT / "data", preset.evaluation.thesis_setting)
-    place = REPORTS / "examples.html"
-    if rows or not place.exists():  # what the data made stays where there are none, as in a clone
-        write_text(place, examples.examples_page(rows, pages()))
+    shown = REPORTS / "examples.html"
+    if rows or not shown.exists():  # what the data made stays where there are none, as in a clone
+        write_text(shown, examples.examples_page(rows, pages()))
     write_text(REPORTS / "index.html",
                index.index_html(places, rows, executed(), executed(REAL), pages()))
     write_json(METRICS / "claims.json", as_records(measured(places), places))
