@@ -76,8 +76,8 @@ def world(folder: str = "") -> World:
     """The run of this report, or a study of real texts, as far as it has run."""
     metrics = load_metrics(folder)
     source = metrics.get("01_data_synthesis", {}).get("source", "synthetic")
-    own = "synthetic world (truth)" if source == "synthetic" else "this run"
-    return World("real texts (people's terms)" if folder else own, folder, metrics)
+    own = "synthetic world" if source == "synthetic" else "this run"
+    return World("real texts" if folder else own, folder, metrics)
 
 
 def worlds() -> list[World]:
@@ -189,7 +189,8 @@ def told(found: Finding) -> tuple[str, str]:
     n = found["value"]["n"]
     over, by = measure.get("over", ""), measure.get("by", "")
     count = f"n = {n}" if n is not None else ""
-    covers = f"{MADE_BY[by]}, over {over}" if by else ""
+    certain = by != "range" and found["value"]["rate"] in (0, 1)  # then the bound is an exact one
+    covers = f"{'exact' if certain else MADE_BY[by]}, over {over}" if by else ""
     words = "; ".join(filter(None, [count, covers, found["note"], goal]))
     return figure(found["value"], measure["kind"]), words
 
@@ -233,7 +234,8 @@ def results_markdown(rows: list[Row], places: list[World]) -> str:
     def cell(found: Finding | None) -> str:
         if found is None:
             return "–"
-        words = "; ".join(filter(None, told(found))) + verdicts[found["met"]]
+        when = f" (set {found['set']})" if found["target"] else ""
+        words = "; ".join(filter(None, told(found))) + when + verdicts[found["met"]]
         controls = "; ".join(beside(found))
         return f"{words}. Beside it: {controls}" if controls else words
 

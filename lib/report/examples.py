@@ -16,6 +16,10 @@ from lib.report.html import page
 
 MODELS = ("base", "tuned", "larger")
 OUTCOMES = {1.0: "tuned is better", 0.5: "level", 0.0: "base is better", None: "not known"}
+MARKS = ("<em>Right</em>: this author showed it, by the truth that the synthetic world records; "
+         "<em>again</em>: listed a second time; <em>invented</em>: this author did not show it, "
+         "perhaps mentioned it; <em>missed</em>: shown, and not listed. A name counts if it is the "
+         "same, case aside.")
 SCRIPT = Path(__file__).with_name("examples.js")
 
 
@@ -83,7 +87,7 @@ def abstracts_html(prompt: Prompt) -> str:
     parts = []
     for row in prompt["abstracts"]:
         title = f"<strong>{shown(row['title'])}</strong> " if row.get("title") else ""
-        parts.append(f"<p>{title}{shown(row['text'])}</p>")
+        parts.append(f"<p>{title}{shown(row['text']) or '(no text)'}</p>")
     return "".join(parts)
 
 
@@ -102,9 +106,9 @@ def example_html(row: dict[str, Any], level: int = 2, folded: bool = True) -> st
     if folded:
         texts = f"<details><summary>Abstracts</summary>{texts}</details>"
     halves = {row["outcomes"]["names"], row["outcomes"]["descriptions"]}
-    data = {"domain": domain, "split": prompt["split"],
-            "outcome": OUTCOMES[row["outcomes"]["truth"]], "halves": "apart" if halves == {0.0, 1.0}
-            else "agree"}
+    data = {"domain": domain, "outcome": OUTCOMES[row["outcomes"]["truth"]],
+            "split": "held out" if prompt["split"] == "held_out" else "seen in training",
+            "halves": "opposite" if halves == {0.0, 1.0} else "agree"}
     attributes = "".join(f' data-{name}="{html.escape(str(value), quote=True)}"'
                          for name, value in data.items())
     itself = f'<a class="self" href="#{anchor}" aria-label="link to {shown(key)}">link</a>'
@@ -121,14 +125,14 @@ def examples_page(rows: list[dict[str, Any]], links: list[tuple[str, str]]) -> s
                 f"{options}</select></label>")
     domains = sorted({(row["prompt"].get("truth") or {}).get("domain", "") for row in rows} - {""})
     filters = [choices("domain", "Domain", domains),
-               choices("outcome", "By the truth", list(OUTCOMES.values())),
-               choices("halves", "Names and descriptions", ["agree", "apart"]),
-               choices("split", "Authors", ["test", "held_out"]),
+               choices("outcome", "By the truth", [
+                   words for value, words in OUTCOMES.items()
+                   if value in {row["outcomes"]["truth"] for row in rows}]),
+               choices("halves", "Verdicts on names and on descriptions", ["agree", "opposite"]),
+               choices("split", "Domains", ["seen in training", "held out"]),
                '<label>Words <input type="search" data-words></label>']
     body = ("<h1>Examples</h1><p>What the models wrote for every test author at the thesis's "
-            "setting. <em>Right</em>: an author showed it, by the truth that the synthetic world "
-            "records; <em>invented</em>: nobody did; <em>missed</em>: it was shown and is not "
-            "listed. A name counts if it is the same, case aside.</p>"
+            f"setting. {MARKS}</p>"
             f'<form class="filters" hidden aria-label="Filters">{"".join(filters)}'
             '<p role="status" class="soft"></p></form>'
             f'{"".join(example_html(row) for row in rows)}')

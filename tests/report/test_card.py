@@ -122,8 +122,8 @@ def test_the_card_of_the_real_study_has_that_studys_numbers(published, capsys, m
     main(asking)
     text = capsys.readouterr().out
     shown = ("0.625 [0.575, 0.675]; n = 400; Wilson's, over texts; target ≥ 0.60, low end > 0.50, "
-             "n ≥ 400: met. Beside it: DPO on shuffled labels 0.625")
-    assert shown in text and "| claim | real texts (people's terms)" in text
+             "n ≥ 400 (set before the run): met. Beside it: DPO on shuffled labels 0.625")
+    assert shown in text and "| claim | real texts" in text
     assert "On texts that nothing was chosen on" in text
     assert "F1 of competencies, larger" not in text, "this world has none"
     assert "not run yet" not in text, "the evaluation alone"

@@ -24,11 +24,11 @@ def test_the_answer_stands_under_the_question_and_the_number_in_the_title(tmp_pa
     page = chapters.notebook_page(path, LINKS, ROUND, "metrics/09_round_2.json", [])
     assert "<h1 id=\"9-round\">9 · Round: number 2</h1>" in page
     assert page.index("Why?") < page.index("<strong>Answer</strong>") < page.index("Reads")
-    assert "It wins" in page and "metrics/09_round_2.json" in Page(page).links
+    assert "It beats the round before" in page and "metrics/09_round_2.json" in Page(page).links
     assert "dvc repro --single-item 09_round@2" in page
     lost = {**ROUND, "best": 1, "share": {"previous": {"judge": {
         "rate": 0.3, "low": 0.2, "high": 0.4, "n": 54}}}}
-    assert "It loses" in chapters.notebook_page(path, LINKS, lost, "m.json", [])
+    assert "It loses to" in chapters.notebook_page(path, LINKS, lost, "m.json", [])
     assert "Answer" not in chapters.notebook_page(path, LINKS, None, "m.json", [])
 
 

@@ -102,8 +102,8 @@ def test_claims_say_when_a_target_is_missed():
     assert ">missed<" in page and ">met<" in page and "&lt;b&gt;" in page
     assert '<a href="a.html#b">0.500 [0.400, 0.600]</a>' in page and "(set before)" in page
     number = "0.500 [0.400, 0.600]; n = 9; Wilson's, over authors"
-    assert lines[2] == (f"| <b> | {number}; target ≥ 0.80: **missed** | "
-                        f"{number}; target ≥ 0.80: met | {number} |")
+    assert lines[2] == (f"| <b> | {number}; target ≥ 0.80 (set before): **missed** | "
+                        f"{number}; target ≥ 0.80 (set before): met | {number} |")
 
 
 def test_controls_stand_beside_what_they_belong_to():
@@ -114,7 +114,7 @@ def test_controls_stand_beside_what_they_belong_to():
 
 def test_what_has_not_run_and_what_is_not_measured_are_told_apart():
     page, lines = table(finding(value=None, note="<greedily>"), None)
-    assert lines[2] == "| <b> | not run yet; <greedily>; target ≥ 0.80 | – |"
+    assert lines[2] == "| <b> | not run yet; <greedily>; target ≥ 0.80 (set before) | – |"
     assert "not run yet" in page and "href" not in page and ">–</td>" in page
     assert "&lt;greedily&gt;" in page
 
