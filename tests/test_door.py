@@ -12,7 +12,7 @@ from lib.core.settings import ROOT
 from lib.report import site
 
 NAMES = ["extract", "classify", "experts", "costs", "memory", "card", "power", "settings", "report",
-         "models", "real", "run"]
+         "pdf", "models", "real", "run"]
 HEAVY = ("torch", "transformers", "trl", "peft", "matplotlib", "papermill", "mistune")
 
 

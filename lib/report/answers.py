@@ -126,14 +126,14 @@ def instruction(found: Metrics) -> str:
 
 def generalisation(found: Metrics) -> str:
     gate, kept = found["gate"], found["forgetting"]
-    met = "meets" if gate["dpo"]["rate"] >= 0.9 else "does not meet"
+    met = "meets" if (gate["dpo"]["rate"] or 0) >= 0.9 else "does not meet"
     rivals = "".join(f", {words} {percent(gate[key])}" for key, words in (
         ("base", "its base"), ("sft", "imitation of the best answers")) if key in gate)
-    told = found["explanation"].get("0.9")
-    cue = ""
-    if told:
-        own, others, alone = (told[arm]["cue_correlation"]
-                              for arm in ("with_explanation", "permuted", "label_only"))
+    arms, cue = found["explanation"].get("0.9") or {}, ""
+    seen = [arms[arm]["cue_correlation"] for arm in ("with_explanation", "permuted", "label_only")
+            if arms]
+    if seen and None not in [one["rate"] for one in seen]:
+        own, others, alone = seen
         verdict = "but so do" if others["rate"] < alone["rate"] else "which is not true of"
         moved = "lower" if own["rate"] < alone["rate"] else "do not lower"
         cue = (f" Explanations after the label {moved} the correlation with a misleading cue, from "
@@ -162,6 +162,8 @@ def benchmarks(found: Metrics) -> str:
     try:
         tree = found["dpo"]["llama"]["1500x300"]["k8"]["tree_vs_default"]
         drawn = found["sampling"]["1500"]["k8"]["ratio"]
+        if None in (tree["low"], drawn["rate"]):
+            raise KeyError("no rounds")
     except KeyError:
         return "It has been measured in part; the tables say what."
     return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults "

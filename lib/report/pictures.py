@@ -26,8 +26,8 @@ def intervals(groups: Sequence[tuple[str, Sequence[Line]]], caption: str, name: 
     A point, its interval, and a mark at one half; the numbers stand beside them as text.
     """
     parts = []
-    for title, lines in groups:
-        items = "".join(map(_line, lines))
+    for title, lines in groups:  # what could not be measured has no place on a scale
+        items = "".join(_line(line) for line in lines if line.value["rate"] is not None)
         parts.append(f'<p class="group">{html.escape(title)}</p><ul class="intervals">{items}</ul>')
     return (f'<figure id="figure-{name}" class="drawn">{"".join(parts)}'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>")

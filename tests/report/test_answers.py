@@ -3,7 +3,7 @@ import copy
 
 import pytest
 
-from lib.report import answers, claims
+from lib.report import answers, claims, pictures
 
 WORLDS = {place.folder: dict(place.metrics) for place in claims.worlds()}
 PAGES = [(folder, name) for folder, metrics in WORLDS.items() for name in metrics
@@ -98,3 +98,27 @@ def test_falling_log_probabilities_are_told():
     rising = changed(found, "chosen_logp/last", -10.0)
     assert "more likely" in answers.dpo(rising) and "known price" not in answers.dpo(rising)
     assert answers.dpo({"trained": False}).startswith("No")
+
+
+def unknown(value, nothing):
+    """Numbers of a run that could not tell anything: every rate is `nothing`."""
+    if isinstance(value, dict):
+        if {"rate", "low", "high"} <= set(value):
+            return nothing
+        return {key: unknown(item, nothing) for key, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("nothing", [
+    {"rate": None, "low": 0.0, "high": 1.0, "n": 0},
+    {"rate": None, "low": None, "high": None, "n": 0}])
+def test_a_run_that_can_tell_nothing_says_so_and_fails_nowhere(nothing):
+    own = unknown(WORLDS[""], nothing)
+    for name in set(own) & set(answers.ANSWERS):
+        assert answers.answer(name, own[name]).endswith(".")
+    first, *_ = answers.overall(own, {})
+    assert "not so that one could see it" in first and "–" in first
+    assert "The thesis" in pictures.effect(own, {})
+    place = claims.World("own", "", own)
+    for row in claims.measured([place]):
+        assert all(claims.told(found) for found in row["findings"])

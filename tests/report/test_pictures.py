@@ -14,6 +14,8 @@ def test_an_interval_stands_where_its_numbers_are_and_is_told_in_text():
     assert "75 % [50, 90]" in picture and "&lt;ours&gt;" in picture and "A &lt;group&gt;" in picture
     assert picture.startswith('<figure id="figure-x"') and "What &amp; why." in picture
     ElementTree.fromstring(picture)
+    unknown = pictures.Line("nothing to judge", dict.fromkeys(SHARE))
+    assert "nothing to judge" not in pictures.intervals([("A", [unknown])], "C", "x")
 
 
 def test_the_picture_of_the_effect_has_both_worlds_controls_and_the_thesis():
