@@ -172,6 +172,8 @@ def _holds(conditions: dict[str, Any], world: World) -> bool:
 
 def figure(value: Mapping[str, Any], kind: str) -> str:
     """A number of a claim as readers want to see it: with what its interval is."""
+    if value["rate"] is None:
+        return "–"
     if kind == "count":
         return f"{value['rate']:g}"
     if kind == "ratio" and value["low"] is not None:
