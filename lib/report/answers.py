@@ -6,7 +6,7 @@ chosen by the numbers and their intervals, so that no sentence can outlive a res
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lib.report.words import apart, decimal, percent, than_even
+from lib.report.words import apart, decimal, percent, than_even, tried
 
 Metrics = Mapping[str, Any]  # of one notebook
 Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
@@ -199,7 +199,7 @@ def comparison(found: Metrics) -> str:
              "together": "all pairs at once", "sft": "imitation of the chosen answers (SFT)"}
     said = "; ".join(f"{names[name]} is {verdict} one round" for name, verdict in ahead.items()
                      if name in names)
-    controls = found.get("controls") or {}
+    controls = tried(found)
     told = ""
     if "shuffled" in controls:
         own, coin = found["run_1"]["judge"], controls["shuffled"]["judge"]["over_base"]
@@ -280,7 +280,7 @@ def overall(own: Numbers, real: Numbers) -> list[str]:
              f"names {more}, from {decimal(f1['base'])} to {decimal(f1['tuned'])}; a larger "
              f"model, never tuned, {ahead}.")
     runs = own.get("10_comparison") or {}
-    controls, second = runs.get("controls") or {}, ""
+    controls, second = tried(runs), ""
     if {"shuffled", "sft"} <= set(controls):
         coin, imitation = (controls[name]["judge"]["over_base"] for name in ("shuffled", "sft"))
         met = runs["runs"]["sft"]["over_round_1"]["judge"]

@@ -57,7 +57,7 @@ def effect(own: Mapping[str, Any], real: Mapping[str, Any]) -> str:
     ours += [Line(f"tuned, by {half} alone", found[half]["preference_over_base"])
              for half in ("names", "descriptions") if half in found]
     beside = [Line(label, controls[key]["judge"]["over_base"], "control")
-              for key, label in names.items() if key in controls]
+              for key, label in names.items() if controls.get(key)]
     groups = [("Synthetic world, unseen authors", [*ours, *beside])]
     if study := real.get("04_evaluation"):
         lines = [Line("tuned, by indexers' terms", study["human_preference_over_base"]),

@@ -33,3 +33,8 @@ def apart(one: Mapping[str, Any], other: Mapping[str, Any], better: str = "above
     if one["low"] > other["high"]:
         return better
     return worse if one["high"] < other["low"] else level
+
+
+def tried(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The controls of page 10 that could be run: with too few pairs nothing was trained."""
+    return {name: one for name, one in (found.get("controls") or {}).items() if one}

@@ -69,7 +69,7 @@ def test_controls_that_do_as_well_are_said_to():
     found = {"runs": {"round_1": None, "sft": {"over_base": {"judge": rate(0.9)},
                                                "over_round_1": {"judge": rate(0.28)}}},
              "run_1": {"judge": rate(0.9)}, "controls": {
-                 "shuffled": {"judge": {"over_base": rate(0.5)}}, "sft": {}}}
+                 "shuffled": {"judge": {"over_base": rate(0.5)}}, "sft": {"judge": {}}}}
     assert "Labels matter" in answers.comparison(found)
     assert "when the two meet it loses" in answers.comparison(found)
     level = changed(found, "runs/sft/over_round_1/judge", rate(0.51))
@@ -122,3 +122,13 @@ def test_a_run_that_can_tell_nothing_says_so_and_fails_nowhere(nothing):
     place = claims.World("own", "", own)
     for row in claims.measured([place]):
         assert all(claims.told(found) for found in row["findings"])
+
+
+def test_controls_that_could_not_be_run_are_left_out():
+    page = WORLDS[""]["10_comparison"]
+    untrained = {"controls": dict.fromkeys(page["controls"]), "runs": dict.fromkeys(page["runs"])}
+    own = {**WORLDS[""], "10_comparison": {**page, **untrained}}
+    assert "shuffled" not in " ".join(answers.overall(own, {})).lower()
+    assert "Labels" not in answers.comparison(own["10_comparison"])
+    assert 'class="control"' not in pictures.effect(own, {})
+    assert claims.measured([claims.World("own", "", own)])
