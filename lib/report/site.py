@@ -146,6 +146,13 @@ def write_pages(folder: str, metrics: dict[str, Any]) -> None:
         write_text(REPORTS / folder / f"{path.stem}.html", text)
 
 
+def with_figures(readme: str) -> str:
+    """The text of README.md, its figures those that are there: SVG, or PNG of an earlier run."""
+    def there(found: re.Match) -> str:
+        return f"({found[1]}.{'svg' if (ROOT / f'{found[1]}.svg').exists() else 'png'})"
+    return re.sub(r"\((reports/[\w/]*figures/[\w/]+)\.(?:png|svg)\)", there, readme)
+
+
 def command(runtime_only: bool = False) -> None:
     """Render all pages and refresh README.md; or what holds run times, which differ, alone."""
     if runtime_only:
@@ -167,4 +174,4 @@ def command(runtime_only: bool = False) -> None:
                index.index_html(places, rows, executed(), executed(REAL), pages()))
     write_json(METRICS / "claims.json", as_records(measured(places), places))
     readme = ROOT / "README.md"
-    write_text(readme, with_results(readme.read_text(encoding="utf-8"), places))
+    write_text(readme, with_figures(with_results(readme.read_text(encoding="utf-8"), places)))
