@@ -13,7 +13,7 @@ import mistune
 from lib.core import settings
 from lib.core.records import read_json, write_json, write_text
 from lib.core.settings import ROOT
-from lib.report import chapters, examples, index, references
+from lib.report import chapters, examples, index, real_examples, references
 from lib.report.claims import (
     REAL,
     as_records,
@@ -169,7 +169,8 @@ def command(runtime_only: bool = False) -> None:
     rows = examples.load(ROOT / "data", preset.evaluation.thesis_setting)
     shown = REPORTS / "examples.html"
     if rows or not shown.exists():  # what the data made stays where there are none, as in a clone
-        write_text(shown, examples.examples_page(rows, pages()))
+        real = real_examples.load(ROOT / "data" / REAL, settings.load(REAL)[1])
+        write_text(shown, examples.examples_page(rows, pages(), real))
     write_text(REPORTS / "index.html",
                index.index_html(places, rows, executed(), executed(REAL), pages()))
     write_json(METRICS / "claims.json", as_records(measured(places), places))

@@ -1,6 +1,4 @@
 """How pictures are drawn: panels that fit a page or a phone, labels that collide with nothing, SVG.
-
-matplotlib is imported where something is drawn: it takes a second.
 """
 import io
 import re
@@ -12,6 +10,8 @@ from lib.workbook.palette import DARK, GROUND, colour, mark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# matplotlib is imported where something is drawn: it takes a second.
 
 # In inches. At 96 pixels to the inch, text keeps its size on a page, and most of it on a phone.
 SINGLE, WIDE, SLIM = 7.5, 9.4, 3.9
