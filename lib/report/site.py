@@ -65,7 +65,9 @@ def cost(metrics: dict[str, Any]) -> str:
 def runtime_html() -> str:
     """The page of run times, from what the runner noted in runtime.json of each group."""
     body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
-            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>")
+            "Nothing else in the workbook depends on this page. Stage 00 trains those models only "
+            "whose recipe has changed, and otherwise just measures them; stages 08 and 11 read "
+            f"what was measured before.{cost(load_metrics())}</p>")
     body += runtimes("", "Run times by stage.")
     if executed(REAL):
         body += runtimes(REAL, "Run times of the real study, by stage.")
@@ -132,7 +134,7 @@ def cards_html() -> str:
 
 def references_html() -> str:
     """What pages cite, and how to cite the workbook."""
-    body = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    body = f"<h1>References</h1>{references.listed_html()}{index.cite(references.addresses())}"
     return page("References", body, [], "references.html", pages())
 
 

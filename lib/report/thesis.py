@@ -140,7 +140,8 @@ def document(places: list[World]) -> str:
     for place in places:
         chapters += [notebook_chapter(path, place.metrics, place.folder)
                      for path in site.executed(place.folder)]
-    literature = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    literature = (f"<h1>References</h1>{references.listed_html()}"
+                  f"{index.cite(references.addresses())}")
     chapters += [Chapter("log", "Log of experiments", log[1] if log else ""),
                  Chapter("references", "References", literature)]
     listed = "".join(f'<li><a href="#{one.name}">{one.title}</a></li>' for one in chapters)

@@ -84,7 +84,8 @@ def study(tmp_path):
         {"id": key, "model": model, "setting": "greedy", "profile": found}
         for key, both in written.items() for model, found in zip(("tuned", "base"), both)])
     columns = {"id": "id", "author": "author", "title": "title"}
-    write_jsonl(tmp_path / "open.jsonl", [{"id": "open-1", "source": "We <hear> the sea every day."}])
+    text = {"id": "open-1", "source": "We <hear> the sea every day."}
+    write_jsonl(tmp_path / "open.jsonl", [text])
     shown = SimpleNamespace(path=str(tmp_path / "open.jsonl"), text="source", texts=5)
     preset = SimpleNamespace(
         evaluation=SimpleNamespace(shown=shown),
@@ -95,7 +96,8 @@ def study(tmp_path):
 def test_real_texts_are_shown_in_full_only_where_they_may(study, rows, tmp_path):
     assert [row["id"] for row in study] == ["open-1", "inspec-1"], "and only those written to"
     page = examples.examples_page(rows, [], study)
-    assert "Secret" not in page and "We &lt;hear&gt; the sea every day." in page and "Hears it." in page
+    assert "Secret" not in page and "We &lt;hear&gt; the sea every day." in page
+    assert "Hears it." in page
     assert "&lt;b&gt;sonar" in page and "On &lt;i&gt;waves&lt;/i&gt; 1" in page
     assert '<li class=right><span class="mark">right</span> <strong>wave map</strong></li>' in page
     assert "by 2 terms of indexers: tuned is better" in page
