@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help env models real repro test pdf fuzz lab bench lint clean
+.PHONY: help env models real repro replicate test pdf fuzz lab bench lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,10 @@ repro: env  ## rebuild what is out of date, from abstracts to the report
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m lib report --runtime
 	@echo "The report: $(CURDIR)/reports/index.html"
+
+replicate: env  ## train the main result and its controls anew, seed by seed (page 12; hours, resumable)
+	@$(BIN)/python -m lib run notebooks/12_replication.ipynb
+	@$(BIN)/python -m lib report
 
 test: env  ## run all tests, a smoke run of the whole pipeline included
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

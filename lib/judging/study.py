@@ -20,7 +20,8 @@ def members(judging: Judging, models: Models) -> list[dict[str, str]]:
         rows.append({"judge": member.name, "kind": member.kind, "model": model,
                      "family": family(model),
                      "the base's family": "yes" if family(model) == own else "no",
-                     "votes while screening": "yes" if member.screens else "no"})
+                     "votes": "yes" if member.votes else "no",
+                     "votes while screening": "yes" if member.votes and member.screens else "no"})
     return rows
 
 

@@ -58,19 +58,23 @@ def percentiles(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 
 def mean(values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable] | None = None,
-         seed: int = 0, draws: int = 2000) -> Rate:
+         seed: int = 0, draws: int = 2000, kind: str = "share") -> Rate:
     """A mean with a 95 % percentile-bootstrap interval, resampling whole clusters.
 
     values: (n,) numbers. clusters: (n,) keys (prompts, authors); None makes each value its own.
-    Resampling rows that share a prompt would give intervals that are too narrow. Values that are
-    all 0 or all 1 are taken for a rate, with an exact interval, one trial a cluster.
+    Resampling rows that share a prompt would give intervals that are too narrow. kind: values that
+    are all 0 or all 1 are taken for a "share", with an exact interval, one trial a cluster; a
+    "difference" of such shares that is always 0 has that bound on either side.
     """
     values = np.asarray(values, dtype=float)
     if not len(values):
         return _rate(None, (None, None), 0)
     keys = np.arange(len(values)) if clusters is None else np.asarray(clusters)
     keys, index = np.unique(keys, return_inverse=True)
-    if values[0] in (0, 1) and (values == values[0]).all():
+    if kind == "difference" and not values.any():
+        bound = exact(0, len(keys))[1]
+        return _rate(0.0, (-bound, bound), len(values))
+    if kind == "share" and values[0] in (0, 1) and (values == values[0]).all():
         return _rate(float(values[0]), exact(values[0], len(keys)), len(values))
     sums, counts = np.bincount(index, values), np.bincount(index)
     picks = _picks(len(keys), seed, draws)
@@ -137,6 +141,29 @@ def over_seeds(values: Sequence[float], kind: str = "difference") -> Rate:
         return _rate(centre, (None, None), n)
     half = student.ppf(TAILS[1], n - 1) * statistics.stdev(values) / n ** 0.5 / slope(centre)
     return _rate(centre, (shrink(stretch(centre) - half), shrink(stretch(centre) + half)), n)
+
+
+def sign_flip(differences: Sequence[float], seed: int = 0, draws: int = 9999) -> float:
+    """The two-sided p-value of no difference: how often turning signs by a coin gives a mean as far
+    from 0. Fisher 1935; (b + 1) / (draws + 1) as Phipson and Smyth 2010 have it.
+
+    differences: (n,) of independent units.
+    """
+    values = np.asarray(differences, dtype=float)
+    if not len(values):
+        return 1.0
+    signs = np.random.default_rng(seed).integers(0, 2, (draws, len(values))) * 2 - 1
+    far = abs(values.sum()) - 1e-9  # sums of the same numbers in another order are as far
+    return float((np.sum(abs(signs @ values) >= far) + 1) / (draws + 1))
+
+
+def holm(p_values: dict[str, float]) -> dict[str, float]:
+    """The p-values of one family of claims, adjusted so that all hold together. Holm 1979."""
+    adjusted, largest = dict[str, float](), 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float | None]:

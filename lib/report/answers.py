@@ -6,6 +6,7 @@ chosen by the numbers and their intervals, so that no sentence can outlive a res
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lib.report.answers_real import OF_STUDY
 from lib.report.words import apart, decimal, percent, than_even, tried
 
 Metrics = Mapping[str, Any]  # of one notebook
@@ -47,16 +48,6 @@ def judging(found: Metrics) -> str:
             f"truth decides agree with it.{each}{told}")
 
 
-def real_judging(found: Metrics) -> str:
-    used, longest = found["judges"]["label"], found["judges"]["longest"]
-    verdict = apart(used["agreement_with_humans"], longest["agreement_with_humans"], "better than",
-                    "no better than", "worse than")
-    return (f"A judge made of {used['family']}s orders two profiles as indexers' terms do in "
-            f"{percent(used['agreement_with_humans'])} of pairs, {verdict} a preference for the "
-            f"longer one ({percent(longest['agreement_with_humans'])}); one that has seen such "
-            f"terms reaches {percent(found['judges']['reward']['agreement_with_humans'])}.")
-
-
 def dpo(found: Metrics) -> str:
     if not found["trained"]:
         return "No: there were too few pairs to train on, and the adapter changes nothing."
@@ -81,20 +72,6 @@ def evaluation(found: Metrics) -> str:
     return (f"{verdict}: preferred in {percent(share)} of unseen authors by a judge that labelled "
             f"nothing.{halves} F1 of names goes from {decimal(f1['base'])} to "
             f"{decimal(f1['tuned'])}; a larger model has {decimal(f1['larger'])}.")
-
-
-def real_evaluation(found: Metrics) -> str:
-    share, judge = found["human_preference_over_base"], found["judge_preference_over_base"]
-    verdict = than_even(share, "Yes", "Not so that one could tell", "No, farther away")
-    gain = found["difference"]["f1"]
-    moved = than_even(gain, "rises", "does not move beyond chance", "falls", even=0.0)
-    controls = found["controls"]
-    beside = ", ".join(f"{name.replace('_', ' ')} {percent(one['people'])}"
-                       for name, one in controls.items() if name != "tuned")
-    return (f"{verdict}: by indexers' terms the tuned profile is preferred to the base's on "
-            f"{percent(share)} of texts, by a judge of another family on {percent(judge)}; F1 of "
-            f"names {moved}, from {decimal(found['f1']['base'])} to "
-            f"{decimal(found['f1']['tuned'])}. Beside it: {beside}.")
 
 
 def expert_review(found: Metrics) -> str:
@@ -149,15 +126,6 @@ def generalisation(found: Metrics) -> str:
             f"or taken: {percent(gate['dpo'])}{rivals}.{cue}{forgot}")
 
 
-def real_gate(found: Metrics) -> str:
-    ranked = [f"{name.replace('_', ' ')} {percent(rates['all'])}" for name, rates in found.items()
-              if isinstance(rates, Mapping) and "all" in rates]
-    passed = [name.replace("_", " ") for name, rates in found.items()
-              if isinstance(rates, Mapping) and rates.get("passed")]
-    return (f"Tests met: {', '.join(ranked)}. "
-            f"{'It is passed by ' + ', '.join(passed) if passed else 'Nobody passes'}.")
-
-
 def benchmarks(found: Metrics) -> str:
     try:
         tree = found["dpo"]["llama"]["1500x300"]["k8"]["tree_vs_default"]
@@ -169,14 +137,6 @@ def benchmarks(found: Metrics) -> str:
     return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults "
             f"(the median of {tree['n']} rounds, {tree['low']:.1f} to {tree['high']:.1f}), and "
             f"sampling writes {drawn['rate']:.1f} times as fast as generate.")
-
-
-def real_benchmarks(found: Metrics) -> str:
-    found = found["smollm2"]
-    tree, drawn = found["tree_vs_default"], found["sampling_ratio"]
-    return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults, "
-            f"sampling writes {drawn['rate']:.1f} times as fast as generate; log-probabilities "
-            f"differ by {found['tree_largest_difference']:.1g} at most.")
 
 
 def one_round(found: Metrics) -> str:
@@ -231,20 +191,16 @@ def reliability(found: Metrics) -> str:
     return f"{'; '.join(parts).capitalize()}." if parts else "Not measured yet."
 
 
-def warm_start(found: Metrics) -> str:
-    return (f"{found['examples']} profiles made of indexers' terms, in {found['steps']} steps: the "
-            f"loss of an answer goes from {found['loss']['first']:.2f} to "
-            f"{found['loss']['last']:.2f} nats a token. What it writes is measured on page 4.")
-
-
-def real_controls(found: Metrics) -> str:
-    accuracy = (found["shuffled"].get("accuracy") or {}).get("last")
-    told = "" if accuracy is None else (
-        f" On shuffled labels DPO orders {100 * accuracy:.0f} % of validation pairs, where chance "
-        "is 50.")
-    examples, pairs = found["sft"]["examples"], found["shuffled"]["pairs"]
-    return (f"{examples:,} chosen answers to imitate, {pairs:,} pairs shuffled.{told} "
-            "What the controls achieve is measured on page 4.")
+def replication(found: Metrics) -> str:
+    names, ahead = found["conditions"]["dpo"]["names"], found["ahead"]["names"]
+    sides: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    for other, value in ahead.items():
+        clear = value["p_holm"] < 0.05
+        sides[clear * (1 if value["rate"] > 0 else -1)].append(other.replace("_", " "))
+    said = [f"{word} {', '.join(sides[side])}" for side, word in
+            ((1, "ahead of"), (0, "not to be told apart from"), (-1, "behind")) if sides[side]]
+    return (f"Over {found['seeds']} trainings DPO is preferred to the base by names in "
+            f"{percent(names)} of authors. By names it is {'; '.join(said)} (Holm's adjustment).")
 
 
 ANSWERS: dict[str, Callable[[Metrics], str]] = {
@@ -252,10 +208,8 @@ ANSWERS: dict[str, Callable[[Metrics], str]] = {
     "02_judging": judging, "03_dpo": dpo, "04_evaluation": evaluation,
     "05_expert_review": expert_review, "06_instruction_tuning": instruction,
     "07_generalisation": generalisation, "08_benchmarks": benchmarks, "09_round_2": one_round,
-    "09_round_3": one_round, "10_comparison": comparison, "11_reliability": reliability}
-OF_STUDY: dict[str, Callable[[Metrics], str]] = {
-    "00_warm_start": warm_start, "02_judging": real_judging, "03_controls": real_controls,
-    "04_evaluation": real_evaluation, "07_gate": real_gate, "08_benchmarks": real_benchmarks}
+    "09_round_3": one_round, "10_comparison": comparison, "11_reliability": reliability,
+    "12_replication": replication}
 
 
 def answer(notebook: str, found: Metrics, of_study: bool = False) -> str:

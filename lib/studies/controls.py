@@ -24,8 +24,13 @@ def shuffled(preferences: list[Preference], seed: int) -> list[Preference]:
 
     A model that is better after DPO on these was not made better by the preferences.
     """
+    return noisy(preferences, 0.5, seed)
+
+
+def noisy(preferences: list[Preference], share: float, seed: int) -> list[Preference]:
+    """The same pairs, of which a coin turns this share the other way round."""
     rng = random.Random(seed)
-    return [turned(row) if rng.random() < 0.5 else row for row in preferences]
+    return [turned(row) if rng.random() < share else row for row in preferences]
 
 
 def turned(row: Preference) -> Preference:
@@ -64,5 +69,5 @@ def beside(judges: Mapping[str, Scoring], ours: list[Written], control: list[Wri
         theirs, mine = (contest(judge, side, base) for side in (control, ours))
         ahead = [one["outcome"] - other["outcome"] for one, other in zip(mine, theirs, strict=True)
                  if None not in (one["outcome"], other["outcome"])]
-        found[name] = {"over_base": win_rate(theirs), "ahead": stats.mean(ahead)}
+        found[name] = {"over_base": win_rate(theirs), "ahead": stats.mean(ahead, kind="difference")}
     return found

@@ -53,7 +53,8 @@ def means(rows: Measured) -> dict[str, Any]:
 def difference(ours: Measured, theirs: Measured, score: str) -> Rate:
     """The mean difference of two models on the same texts, with a bootstrap interval over texts."""
     pairs = [(one[score], other[score]) for one, other in zip(ours, theirs, strict=True)]
-    return stats.mean([one - other for one, other in pairs if None not in (one, other)])
+    differences = [one - other for one, other in pairs if None not in (one, other)]
+    return stats.mean(differences, kind="difference")
 
 
 def preference(prompts: list[Prompt], ours: list[Written], theirs: list[Written]) -> Rate:

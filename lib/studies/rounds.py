@@ -61,8 +61,14 @@ def fresh_pairs(model: Module, tokenizer: Tokenizer, prompts: list[Prompt], sett
     """
     seed = settings.candidates.seed + 1000 * number
     sampling = settings.candidates.model_copy(update={"seed": seed})
-    judging = only(settings.judging, settings.rounds.judges)
     candidates = sample_candidates(model, tokenizer, prompts, sampling, settings.models, journal)
+    return candidates, judged(candidates, prompts, settings, calls, work)
+
+
+def judged(candidates: list[Candidates], prompts: list[Prompt], settings: Preset, calls: Calls,
+           work: Path) -> list[Preference]:
+    """The pairs that judges of `rounds.judges` make of some candidates, as 02 does."""
+    judging = only(settings.judging, settings.rounds.judges)
     texts = {row["id"]: row["completions"] for row in candidates}
     panel = assemble(settings.model_copy(update={"judging": judging}), prompts, texts, calls, work,
                      Training(prompts, texts))
@@ -72,7 +78,7 @@ def fresh_pairs(model: Module, tokenizer: Tokenizer, prompts: list[Prompt], sett
     for prompt in prompts:
         key = prompt["id"]
         pairs += ranking.preferences(prompt, texts[key], emitted[key], results[key])
-    return candidates, pairs
+    return pairs
 
 
 def tune_on(settings: Preset, start: Path | None, pairs: list[Preference], changes: dict[str, Any],

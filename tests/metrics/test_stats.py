@@ -180,3 +180,27 @@ def test_over_seeds_no_interval_leaves_what_is_possible(kind, values, low, high)
     assert found["rate"] == pytest.approx(0.98)
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=2e-4)
     assert stats.over_seeds([1.0, 1.0], kind) == {"rate": 1.0, "low": None, "high": None, "n": 2}
+
+
+def test_signs_are_turned_as_scipy_turns_them():
+    """Against the exact permutation test of scipy, and its two ends."""
+    from scipy.stats import permutation_test
+    differences = [0.5, 1.0, -0.25, 0.75, 0.0, 0.5, 0.25, -0.5]
+    exact = permutation_test((differences,), np.mean, permutation_type="samples",
+                             n_resamples=np.inf)
+    assert stats.sign_flip(differences) == pytest.approx(exact.pvalue, abs=0.01)
+    assert stats.sign_flip([0.0] * 9) == 1 == stats.sign_flip([])
+    assert stats.sign_flip([1.0] * 30) == pytest.approx(1 / 10_000)
+
+
+def test_holm_adjusts_a_family():
+    """By hand: the smallest of three times three, the next times two, and never falling."""
+    found = stats.holm({"a": 0.03, "b": 0.01, "c": 0.04})
+    assert found == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
+    assert stats.holm({"a": 0.6, "b": 0.7}) == {"a": 1.0, "b": 1.0} and stats.holm({}) == {}
+
+
+def test_a_difference_that_is_always_0_is_bounded_on_both_sides():
+    found = stats.mean([0.0] * 20, kind="difference")
+    share = stats.mean([0.0] * 20)
+    assert found["high"] == -found["low"] == share["high"] > 0 == found["rate"] == share["low"]

@@ -7,7 +7,14 @@ from lib.core.sections.data import Candidates, Data
 from lib.core.sections.judging import Judging
 from lib.core.sections.models import Models, Pretraining, Runtime
 from lib.core.sections.section import Section
-from lib.core.sections.studies import Evaluation, Experts, Generalisation, Instruction, Rounds
+from lib.core.sections.studies import (
+    Evaluation,
+    Experts,
+    Generalisation,
+    Instruction,
+    Replication,
+    Rounds,
+)
 from lib.core.sections.tuning import Dpo, Tuning, WarmStart
 
 
@@ -25,6 +32,7 @@ class Preset(Section):
     evaluation: Evaluation
     experts: Experts
     rounds: Rounds
+    replication: Replication
     instruction: Instruction
     generalisation: Generalisation
 

@@ -55,6 +55,17 @@ class Rounds(Section):
     sft: Tuning
 
 
+class Replication(Section):
+    """What `make replicate` trains anew, each condition with every seed."""
+    seeds: int = Field(ge=2, le=20)
+    workers: int = Field(ge=1)
+    noise: list[float]
+    beta: list[float]
+    k: list[int]
+    gates: int = Field(ge=1, le=20)
+    strengths: list[float]
+
+
 class Experts(Section):
     """The review of pairs by people."""
     seed: int = Seed

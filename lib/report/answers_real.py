@@ -1,0 +1,69 @@
+"""The answers of the pages of the real study, written from their metrics as in `answers`."""
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lib.report.words import apart, decimal, percent, than_even
+
+Metrics = Mapping[str, Any]  # of one notebook
+
+
+def judging(found: Metrics) -> str:
+    used, longest = found["judges"]["label"], found["judges"]["longest"]
+    verdict = apart(used["agreement_with_humans"], longest["agreement_with_humans"], "better than",
+                    "no better than", "worse than")
+    return (f"A judge made of {used['family']}s orders two profiles as indexers' terms do in "
+            f"{percent(used['agreement_with_humans'])} of pairs, {verdict} a preference for the "
+            f"longer one ({percent(longest['agreement_with_humans'])}); one that has seen such "
+            f"terms reaches {percent(found['judges']['reward']['agreement_with_humans'])}.")
+
+
+def evaluation(found: Metrics) -> str:
+    share, judge = found["human_preference_over_base"], found["judge_preference_over_base"]
+    verdict = than_even(share, "Yes", "Not so that one could tell", "No, farther away")
+    gain = found["difference"]["f1"]
+    moved = than_even(gain, "rises", "does not move beyond chance", "falls", even=0.0)
+    controls = found["controls"]
+    beside = ", ".join(f"{name.replace('_', ' ')} {percent(one['people'])}"
+                       for name, one in controls.items() if name != "tuned")
+    return (f"{verdict}: by indexers' terms the tuned profile is preferred to the base's on "
+            f"{percent(share)} of texts, by a judge of another family on {percent(judge)}; F1 of "
+            f"names {moved}, from {decimal(found['f1']['base'])} to "
+            f"{decimal(found['f1']['tuned'])}. Beside it: {beside}.")
+
+
+def gate(found: Metrics) -> str:
+    ranked = [f"{name.replace('_', ' ')} {percent(rates['all'])}" for name, rates in found.items()
+              if isinstance(rates, Mapping) and "all" in rates]
+    passed = [name.replace("_", " ") for name, rates in found.items()
+              if isinstance(rates, Mapping) and rates.get("passed")]
+    return (f"Tests met: {', '.join(ranked)}. "
+            f"{'It is passed by ' + ', '.join(passed) if passed else 'Nobody passes'}.")
+
+
+def benchmarks(found: Metrics) -> str:
+    found = found["smollm2"]
+    tree, drawn = found["tree_vs_default"], found["sampling_ratio"]
+    return (f"A tree per prompt trains {tree['rate']:.1f} times as fast as TRL with its defaults, "
+            f"sampling writes {drawn['rate']:.1f} times as fast as generate; log-probabilities "
+            f"differ by {found['tree_largest_difference']:.1g} at most.")
+
+
+def warm_start(found: Metrics) -> str:
+    return (f"{found['examples']} profiles made of indexers' terms, in {found['steps']} steps: the "
+            f"loss of an answer goes from {found['loss']['first']:.2f} to "
+            f"{found['loss']['last']:.2f} nats a token. What it writes is measured on page 4.")
+
+
+def controls(found: Metrics) -> str:
+    accuracy = (found["shuffled"].get("accuracy") or {}).get("last")
+    told = "" if accuracy is None else (
+        f" On shuffled labels DPO orders {100 * accuracy:.0f} % of validation pairs, where chance "
+        "is 50.")
+    examples, pairs = found["sft"]["examples"], found["shuffled"]["pairs"]
+    return (f"{examples:,} chosen answers to imitate, {pairs:,} pairs shuffled.{told} "
+            "What the controls achieve is measured on page 4.")
+
+
+OF_STUDY: dict[str, Callable[[Metrics], str]] = {
+    "00_warm_start": warm_start, "02_judging": judging, "03_controls": controls,
+    "04_evaluation": evaluation, "07_gate": gate, "08_benchmarks": benchmarks}
