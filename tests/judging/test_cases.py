@@ -1,4 +1,4 @@
-"""The suite for judges: what it holds, how it is made, and what is left of it without real texts."""
+"""The suite for judges: what it holds, how it is made, and what real texts it needs."""
 import json
 from collections import Counter
 
