@@ -12,15 +12,11 @@ no name can tell and the truth beside their judgments measures. Of other judges 
 family. Where a name tells nothing, as that of a server's alias, `family` in the judge's line does.
 """
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from lib.core.sections.judging import Panelist
 from lib.core.sections.models import Models
-
-if TYPE_CHECKING:
-    from lib.core.sections.preset import Preset
 
 # Of one name that holds several, the first: DeepSeek-R1-Distill-Qwen has the weights of a Qwen.
 SERIES = {"llama": "llama", "codellama": "llama", "vicuna": "llama", "mixtral": "mistral",
@@ -44,6 +40,11 @@ def of_model(name: str) -> str:
     return parts[0] if on_hub else "/".join(parts[-2:]).split(":")[0]
 
 
+def of_judge_model(name: str) -> str:
+    """The family of a judge that is this language model."""
+    return f"language model: {of_model(name)}"
+
+
 def of_judge(member: Panelist, panel: Iterable[Panelist], models: Models,
              origin: Origin = str) -> list[str]:
     """The families of a judge, those of its parts if it is made of several from the panel."""
@@ -56,31 +57,4 @@ def of_judge(member: Panelist, panel: Iterable[Panelist], models: Models,
         return list(dict.fromkeys(found))
     if member.kind in KINDS:
         return list(KINDS[member.kind])
-    return [f"language model: {of_model(origin(member.of(models)))}"]
-
-
-def labellers(preset: "Preset") -> Iterator[Panelist]:
-    """The judges of judging.panel that vote on preferences, in the first round or a later one."""
-    panel = preset.judging.panel
-    parts = {name for judge in panel for name in judge.standardised or ()}
-    for judge in panel:
-        if (judge.votes and judge.name not in parts) or judge.name in preset.rounds.judges:
-            yield judge
-
-
-def kinship(preset: "Preset", origin: Origin = str) -> str:
-    """What forbids the headline's judge to measure, in one sentence; "" where nothing does."""
-    judge, models = preset.evaluators()[0], preset.models
-    mine = preset.families(judge, origin)
-    base = {f"language model: {of_model(origin(name))}"
-            for name in (models.base, preset.warm_start.model) if name}
-    kin = [("the base, which is tuned", base)]
-    kin += [(f"the judge {one.name!r} of judging.panel, which labels",
-             set(preset.families(one, origin))) for one in labellers(preset)]
-    for whom, theirs in kin:
-        if shared := [family for family in mine if family in theirs]:
-            return (f"the judge {judge.name!r}, whose measurements make the headline, is of one "
-                    f"family ({shared[0]}) with {whom}; name a judge of another family in "
-                    "evaluation.judge, or, where a model's name misleads, its `family` in the "
-                    "judge's line")
-    return ""
+    return [of_judge_model(origin(member.of(models)))]

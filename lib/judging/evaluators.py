@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib.competencies.prompts import document
-from lib.core.families import kinship
 from lib.core.records import DataError
 from lib.core.rows import Comparison, Prompt, Rate, Written
 from lib.core.sections.preset import Preset
@@ -95,8 +94,8 @@ def gather(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]],
     return Team(study, tried_on, suite)
 
 
-def headline(settings: Preset, prompts: list[Prompt], training: Training, calls: Calls,
-             work: Path) -> Evaluator:
+def headline(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]],
+             training: Training, calls: Calls, work: Path) -> Evaluator:
     """The judge whose measurements make the headline, for some prompts; see `gather`."""
     refuse_kin(settings)
     first = settings.evaluators()[0]
@@ -104,7 +103,7 @@ def headline(settings: Preset, prompts: list[Prompt], training: Training, calls:
         one for one in settings.evaluation.panel
         if one.name == first.name or one.name in (first.standardised or {})]})
     only = settings.model_copy(update={"evaluation": chosen})
-    return assembled(only, prompts, {}, training, calls, work)[first.name]
+    return assembled(only, prompts, texts, training, calls, work)[first.name]
 
 
 def refuse_kin(settings: Preset) -> None:
@@ -112,7 +111,7 @@ def refuse_kin(settings: Preset) -> None:
 
     Settings were checked by names; here an adapter's folder says what it was trained on.
     """
-    if reason := kinship(settings, origin):
+    if reason := settings.kinship(origin):
         raise DataError(f"params.yaml: {reason}.")
 
 
@@ -168,13 +167,43 @@ def tried(evaluator: Evaluator, suite: cases.Suite) -> dict[str, Any]:
             "suite_not_run": suite.not_run, "valid": valid}
 
 
-def row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """A line for the table of evaluators. found: what page 4 records of one."""
-    return {"evaluator": name, "family": found["family"],
-            "suite, valid here": found["suite"] if found["valid"] else None,
-            "not valid here": None if found["valid"] else found["suite"],
-            "tuned preferred to base": found["preference_over_base"],
-            "ties": found["ties"], "invalid": found["invalid"]}
+def measured(team: Team, ours: list[Written], theirs: list[Written]) -> dict[str, dict[str, Any]]:
+    """What page 4 says of each evaluator: its family, what `tried` finds, and a contest's `shares`.
+
+    The share of `ours` preferred is called "preference_over_base".
+    """
+    found = {}
+    for name, judge in team.study.items():
+        of_contest = shares(judge.contest(ours, theirs))
+        found[name] = {"family": judge.family, **tried(team.suite[name], team.cases),
+                       "preference_over_base": of_contest.pop("preference"), **of_contest}
+    return found
+
+
+def table_rows(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Lines for the table of evaluators. found: as `measured` has it."""
+    return [{"evaluator": name, "family": one["family"],
+             "suite, valid here": one["suite"] if one["valid"] else None,
+             "not valid here": None if one["valid"] else one["suite"],
+             "tuned preferred to base": one["preference_over_base"],
+             "ties": one["ties"], "invalid": one["invalid"]} for name, one in found.items()]
+
+
+def said(name: str, found: Mapping[str, Any]) -> str:
+    """Whether an evaluator may measure, in a sentence. found: as `tried` has it."""
+    suite, missing = found["suite"], found["suite_not_run"]
+    share = "none" if suite["rate"] is None else f"{suite['rate']:.3f}"
+    verdict = "valid" if found["valid"] else "NOT VALID HERE"
+    lacking = f", and {missing} were not run, as their texts are missing" if missing else ""
+    return f"The evaluator {name} is {verdict}: right in {share} of {suite['n']} cases{lacking}."
+
+
+def texts_of(written: Iterable[list[Written]]) -> dict[str, list[str]]:
+    """All that several models wrote, by prompt id."""
+    found: dict[str, list[str]] = {}
+    for row in (row for rows in written for row in rows):
+        found.setdefault(row["id"], []).append(row["text"])
+    return found
 
 
 def paid(settings: Preset) -> bool:

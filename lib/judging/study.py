@@ -14,7 +14,7 @@ THRESHOLDS = (1.0, 0.9, 0.75, 0.5, None)  # shares of votes that make a win; Non
 
 def members(judging: Judging, models: Models) -> list[dict[str, str]]:
     """One row for each judge of the panel: what it is, and whether it is akin to the candidates."""
-    own, rows = f"language model: {families.of_model(models.base)}", []
+    own, rows = families.of_judge_model(models.base), []
     for member in judging.panel:
         found = families.of_judge(member, judging.panel, models)
         rows.append({"judge": member.name, "kind": member.kind, "model": member.of(models),

@@ -1,10 +1,11 @@
 """A preset: all sections of params.yaml, and what must hold between them."""
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, Self
 
 from pydantic import model_validator
 
-from lib.core import families
+from lib.core.families import Origin, of_judge, of_judge_model
 from lib.core.sections.data import Candidates, Data
 from lib.core.sections.judging import Judging, Panelist, completed
 from lib.core.sections.models import Models, Pretraining, Runtime
@@ -44,11 +45,33 @@ class Preset(Section):
             first = [judge for judge in panel if judge.name == name]
         return first[:1] + [judge for judge in panel if judge.name != name]
 
-    def families(self, judge: Panelist, origin: families.Origin = str) -> list[str]:
+    def families(self, judge: Panelist, origin: Origin = str) -> list[str]:
         """The families of a judge of either panel, see lib/core/families.py."""
         own = judge in self.judging.panel
         panel = self.judging.panel if own else self.evaluation.panel
-        return families.of_judge(judge, panel, self.models, origin)
+        return of_judge(judge, panel, self.models, origin)
+
+    def labellers(self) -> Iterator[Panelist]:
+        """The judges of judging.panel that vote on preferences, in the first or a later round."""
+        parts = {name for judge in self.judging.panel for name in judge.standardised or ()}
+        for judge in self.judging.panel:
+            if (judge.votes and judge.name not in parts) or judge.name in self.rounds.judges:
+                yield judge
+
+    def kinship(self, origin: Origin = str) -> str:
+        """What forbids the headline's judge to measure, in a sentence; "" where nothing does."""
+        judge, base = self.evaluators()[0], (self.models.base, self.warm_start.model)
+        kin = [("the base, which is tuned",
+                [of_judge_model(origin(name)) for name in base if name])]
+        kin += [(f"the judge {one.name!r} of judging.panel, which labels",
+                 self.families(one, origin)) for one in self.labellers()]
+        for whom, theirs in kin:
+            if shared := [family for family in self.families(judge, origin) if family in theirs]:
+                return (f"the judge {judge.name!r}, whose measurements make the headline, is of "
+                        f"one family ({shared[0]}) with {whom}; name a judge of another family in "
+                        "evaluation.judge, or, where a model's name misleads, its `family` in the "
+                        "judge's line")
+        return ""
 
     @model_validator(mode="before")
     @classmethod
@@ -72,7 +95,7 @@ class Preset(Section):
             raise ValueError("nobody measures: the first judge of evaluation.panel has no model; "
                              "name one in models.evaluation_judge, or another judge in "
                              "evaluation.judge")
-        if reason := families.kinship(self):
+        if reason := self.kinship():
             raise ValueError(reason)
         return self
 
