@@ -235,7 +235,8 @@ def test_judges_of_texts_have_the_usual_weights():
 
 def test_several_judges_without_a_model_of_their_own_are_no_role():
     line = {"name": "words", "kind": "lexical", "model": ""}
-    found = preset(("default.judging.panel.1", line), ("default.models.evaluation_judge", ""))
+    found = preset(("default.judging.panel.1", line), ("default.models.larger", ""),
+                   ("default.models.encoder", ""))
     assert found.judging.panel[1].lexical == found.judging.usual.lexical
 
 

@@ -3,6 +3,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lib.core.sections.judging import Panel
 from lib.core.sections.section import Count, Positive, Section, Seed, Share
 from lib.core.sections.tuning import Tuning
 
@@ -21,9 +22,10 @@ class Shown(Section):
 
 
 class Evaluation(Section):
-    """Under which decoding settings models are compared."""
+    """By whom, and under which decoding settings, models are compared."""
     seed: int = Seed
     judge: str
+    panel: Panel
     thesis_texts: int = Count
     control_texts: int = Count
     shown: Shown
