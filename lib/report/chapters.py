@@ -100,8 +100,11 @@ def notebook_page(path: Path, links: Links, metrics: Mapping[str, Any] | None, m
 
 def zoomed(body: str, stem: str) -> str:
     """A page whose figures lead to their files, where a browser shows them as large as they are."""
-    return re.sub(r'(<figure id="figure-([\w-]+)">)(<img [^>]*>)',
-                  rf'\1<a href="figures/{stem}/\2.png">\3</a>', body)
+    def link(found: re.Match) -> str:
+        kind = "svg" if "data:image/svg" in found[3] else "png"  # of runs before figures were SVG
+        return f'{found[1]}<a href="figures/{stem}/{found[2]}.{kind}">{found[3]}</a>'
+    image = r"<picture>.*?</picture>|<img [^>]*>"
+    return re.sub(rf'(<figure id="figure-([\w-]+)">)({image})', link, body)
 
 
 def foot(path: Path, metrics_place: str, tables: list[tuple[str, str]], of_study: bool) -> str:

@@ -17,7 +17,7 @@ function show() {
     one.hidden = !fits;
     count += fits;
   });
-  status.textContent = `${count} of ${examples.length} authors`;
+  status.textContent = `${count} of ${examples.length} examples`;
 }
 
 form.hidden = false;

@@ -12,7 +12,9 @@ from lib.competencies.verdicts import visible
 from lib.core.records import read_jsonl
 from lib.core.rows import Profile, Prompt
 from lib.judging import judges
+from lib.report import real_examples
 from lib.report.html import page
+from lib.workbook.naming import JUDGES
 
 MODELS = ("base", "tuned", "larger")
 OUTCOMES = {1.0: "tuned is better", 0.5: "level", 0.0: "base is better", None: "not known"}
@@ -20,6 +22,10 @@ MARKS = ("<em>Right</em>: this author showed it, by the truth that the synthetic
          "<em>again</em>: listed a second time; <em>invented</em>: this author did not show it, "
          "perhaps mentioned it; <em>missed</em>: shown, and not listed. A name counts if it is the "
          "same, case aside.")
+REFEREES = ("Each verdict has its reason: the scores of the tuned profile and of the base's, from "
+            "0 to 1. A referee that scores one profile at a time says the same in both orders. The "
+            "evaluation judge's verdicts are not kept author by author; its share, and how often "
+            'its two orders agree, stand on <a href="04_evaluation.html">page 4</a>.')
 SCRIPT = Path(__file__).with_name("examples.js")
 
 
@@ -27,7 +33,8 @@ def load(data: Path, setting: str) -> list[dict[str, Any]]:
     """Every test author with what each model wrote, in the order of the file; [] where none is.
 
     data: the run's folder. setting: of decoding. Returns rows {"prompt", "profiles": {model:
-    profile or None}, "outcomes": {"truth" | "names" | "descriptions": 1, 0.5, 0 or None}}.
+    profile or None}, "outcomes": {"truth" | "names" | "descriptions": 1, 0.5, 0 or None},
+    "scores": {the same: (tuned's, base's)}}.
     """
     places = data / "prompts.jsonl", data / "evaluation.jsonl"
     if not all(place.exists() for place in places):
@@ -44,7 +51,10 @@ def load(data: Path, setting: str) -> list[dict[str, Any]]:
         profiles = written.get(prompt["id"], {})
         if {"base", "tuned"} <= set(profiles):
             outcomes = {judge.name: outcome(judge, prompt["id"], profiles) for judge in asked}
-            rows.append({"prompt": prompt, "profiles": profiles, "outcomes": outcomes})
+            scores = {judge.name: tuple(judge.score(prompt["id"], profiles[model])
+                                        for model in ("tuned", "base")) for judge in asked}
+            rows.append({"prompt": prompt, "profiles": profiles, "outcomes": outcomes,
+                         "scores": scores})
     return rows
 
 
@@ -91,13 +101,20 @@ def abstracts_html(prompt: Prompt) -> str:
     return "".join(parts)
 
 
+def verdict(name: str, row: dict[str, Any]) -> str:
+    """What one referee says of an author, and why: "by the truth: tuned is better, 0.91 to 0.62".
+    """
+    tuned, base = row["scores"][name]
+    why = "" if None in (tuned, base) else f", {tuned:.2f} to {base:.2f}"
+    return f"{JUDGES[name]}: {OUTCOMES[row['outcomes'][name]]}{why}"
+
+
 def example_html(row: dict[str, Any], level: int = 2, folded: bool = True) -> str:
     """One author: abstracts, profiles side by side, and who is right."""
     prompt, key = row["prompt"], row["prompt"]["id"]
     anchor = f"author-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
     truth = prompt.get("truth")
-    words = "; ".join(f"by {'the truth' if name == 'truth' else name}: {OUTCOMES[value]}"
-                      for name, value in row["outcomes"].items())
+    words = "; ".join(verdict(name, row) for name in row["outcomes"])
     ordered = [name for name in MODELS if name in row["profiles"]]
     columns = "".join(f"<div><h{level + 1}>{name}</h{level + 1}>"
                       f"{profile_html(row['profiles'][name], truth)}</div>" for name in ordered)
@@ -106,7 +123,8 @@ def example_html(row: dict[str, Any], level: int = 2, folded: bool = True) -> st
     if folded:
         texts = f"<details><summary>Abstracts</summary>{texts}</details>"
     halves = {row["outcomes"]["names"], row["outcomes"]["descriptions"]}
-    data = {"domain": domain, "outcome": OUTCOMES[row["outcomes"]["truth"]],
+    data = {"world": "synthetic world", "domain": domain,
+            "outcome": OUTCOMES[row["outcomes"]["truth"]],
             "split": "held out" if prompt["split"] == "held_out" else "seen in training",
             "halves": "opposite" if halves == {0.0, 1.0} else "agree"}
     attributes = "".join(f' data-{name}="{html.escape(str(value), quote=True)}"'
@@ -117,8 +135,9 @@ def example_html(row: dict[str, Any], level: int = 2, folded: bool = True) -> st
             f'<div class="side">{columns}</div></section>')
 
 
-def examples_page(rows: list[dict[str, Any]], links: list[tuple[str, str]]) -> str:
-    """All rows on one page, with filters that a script works."""
+def examples_page(rows: list[dict[str, Any]], links: list[tuple[str, str]],
+                  real: list[dict[str, Any]] | None = None) -> str:
+    """All rows on one page, with filters that a script works. real: of `real_examples.load`."""
     def choices(name: str, label: str, values: list[str]) -> str:
         options = "".join(f"<option>{html.escape(value)}</option>" for value in values)
         return (f'<label>{label} <select data-filter="{name}"><option value="">all</option>'
@@ -131,11 +150,16 @@ def examples_page(rows: list[dict[str, Any]], links: list[tuple[str, str]]) -> s
                choices("halves", "Verdicts on names and on descriptions", ["agree", "opposite"]),
                choices("split", "Domains", ["seen in training", "held out"]),
                '<label>Words <input type="search" data-words></label>']
+    of_real = ""
+    if real:
+        filters.insert(0, choices("world", "World", ["synthetic world", "real texts"]))
+        of_real = f"<p>{len(real)} real texts come last. {real_examples.MARKS}</p>"
     body = ("<h1>Examples</h1><p>What the models wrote for every test author at the thesis's "
-            f"setting. {MARKS}</p>"
+            f"setting. {MARKS}</p><p>{REFEREES}</p>{of_real}"
             f'<form class="filters" hidden aria-label="Filters">{"".join(filters)}'
             '<p role="status" class="soft"></p></form>'
-            f'{"".join(example_html(row) for row in rows)}')
+            f'{"".join(example_html(row) for row in rows)}'
+            f'{"".join(map(real_examples.example_html, real or []))}')
     return page("Examples", body, [], "examples.html", links,
                 script=SCRIPT.read_text(encoding="utf-8"))
 

@@ -2,6 +2,7 @@
 import html
 import re
 import sys
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,11 @@ def example(rows: list[dict[str, Any]]) -> str:
     return f'<h2 id="example">An example</h2>{words}{shown}'
 
 
-def cite() -> str:
-    """How to cite the workbook, and what it rebuilds, from CITATION.cff."""
+def cite(beside: Collection[str] = ()) -> str:
+    """How to cite the workbook, and what it rebuilds, from CITATION.cff.
+
+    beside: addresses of works that stand on the same page.
+    """
     known = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
     def people(entry: dict[str, Any]) -> str:
@@ -133,6 +137,8 @@ def cite() -> str:
     lines = [f"{people(known)} ({year}): {known['title']}, version {known['version']}."]
     for entry in known["references"]:
         url = entry.get("url", "")
+        if url in beside:
+            continue
         link = f' <a href="{html.escape(url, quote=True)}">{html.escape(url)}</a>' if url else ""
         lines.append(f"{html.escape(people(entry))} ({entry['year']}): "
                      f"{html.escape(entry['title'])}.{link}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lib.metrics import stats
+from lib.workbook.naming import said
 
 # Of the thesis's 50 pairs: one round of DPO, and its best run, whose share imitation reached, too.
 PUBLISHED = (("one round of DPO", stats.rate(37, 50)),
@@ -50,19 +51,17 @@ def effect(own: Mapping[str, Any], real: Mapping[str, Any]) -> str:
     """
     found = own["04_evaluation"]
     controls = (own.get("10_comparison") or {}).get("controls") or {}
-    names = {"shuffled": "DPO on shuffled labels", "sft": "imitation of the chosen answers",
-             "best_of_label": "untuned, best of 8 by the label judge",
-             "best_of_blacklist": "untuned, best of 8 by a blacklist"}
+    names = ("shuffled", "sft", "best_of_label", "best_of_blacklist")
     ours = [Line("tuned, by a judge that labelled nothing", found["preference_over_base"])]
     ours += [Line(f"tuned, by {half} alone", found[half]["preference_over_base"])
              for half in ("names", "descriptions") if half in found]
-    beside = [Line(label, controls[key]["judge"]["over_base"], "control")
-              for key, label in names.items() if controls.get(key)]
+    beside = [Line(said(key), controls[key]["judge"]["over_base"], "control")
+              for key in names if controls.get(key)]
     groups = [("Synthetic world, unseen authors", [*ours, *beside])]
     if study := real.get("04_evaluation"):
         lines = [Line("tuned, by indexers' terms", study["human_preference_over_base"]),
                  Line("tuned, by a judge of another family", study["judge_preference_over_base"])]
-        lines += [Line(f"{name.replace('_', ' ')}, by indexers' terms", one["people"], "control")
+        lines += [Line(f"{said(name)}, by indexers' terms", one["people"], "control")
                   for name, one in study["controls"].items() if name != "tuned"]
         groups.append(("Real abstracts, a pretrained model", lines))
     groups.append(("The thesis: Mixtral-8x7B, by the judge of its labels",

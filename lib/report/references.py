@@ -17,6 +17,11 @@ def entries() -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: (entry["authors"], entry["year"]))
 
 
+def addresses() -> set[str]:
+    """The addresses of all entries."""
+    return {entry["url"] for entry in entries() if "url" in entry}
+
+
 def linked(body: str, up: str = "") -> str:
     """A page's HTML in which citations are links. up: from its folder to that of references.html.
     """

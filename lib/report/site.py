@@ -13,7 +13,7 @@ import mistune
 from lib.core import settings
 from lib.core.records import read_json, write_json, write_text
 from lib.core.settings import ROOT
-from lib.report import chapters, examples, index, references
+from lib.report import chapters, examples, index, real_examples, references
 from lib.report.claims import (
     REAL,
     as_records,
@@ -65,7 +65,9 @@ def cost(metrics: dict[str, Any]) -> str:
 def runtime_html() -> str:
     """The page of run times, from what the runner noted in runtime.json of each group."""
     body = ("<h1>Run times</h1><p>Wall-clock time and peak memory of each stage when it last ran. "
-            f"Nothing else in the workbook depends on this page.{cost(load_metrics())}</p>")
+            "Nothing else in the workbook depends on this page. Stage 00 trains those models only "
+            "whose recipe has changed, and otherwise just measures them; stages 08 and 11 read "
+            f"what was measured before.{cost(load_metrics())}</p>")
     body += runtimes("", "Run times by stage.")
     if executed(REAL):
         body += runtimes(REAL, "Run times of the real study, by stage.")
@@ -132,7 +134,7 @@ def cards_html() -> str:
 
 def references_html() -> str:
     """What pages cite, and how to cite the workbook."""
-    body = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    body = f"<h1>References</h1>{references.listed_html()}{index.cite(references.addresses())}"
     return page("References", body, [], "references.html", pages())
 
 
@@ -144,6 +146,13 @@ def write_pages(folder: str, metrics: dict[str, Any]) -> None:
         text = chapters.notebook_page(path, pages(folder), metrics.get(path.stem),
                                       f"{place}/{path.stem}.json", tables, bool(folder))
         write_text(REPORTS / folder / f"{path.stem}.html", text)
+
+
+def with_figures(readme: str) -> str:
+    """The text of README.md, its figures those that are there: SVG, or PNG of an earlier run."""
+    def there(found: re.Match) -> str:
+        return f"({found[1]}.{'svg' if (ROOT / f'{found[1]}.svg').exists() else 'png'})"
+    return re.sub(r"\((reports/[\w/]*figures/[\w/]+)\.(?:png|svg)\)", there, readme)
 
 
 def command(runtime_only: bool = False) -> None:
@@ -162,9 +171,10 @@ def command(runtime_only: bool = False) -> None:
     rows = examples.load(ROOT / "data", preset.evaluation.thesis_setting)
     shown = REPORTS / "examples.html"
     if rows or not shown.exists():  # what the data made stays where there are none, as in a clone
-        write_text(shown, examples.examples_page(rows, pages()))
+        real = real_examples.load(ROOT / "data" / REAL, settings.load(REAL)[1])
+        write_text(shown, examples.examples_page(rows, pages(), real))
     write_text(REPORTS / "index.html",
                index.index_html(places, rows, executed(), executed(REAL), pages()))
     write_json(METRICS / "claims.json", as_records(measured(places), places))
     readme = ROOT / "README.md"
-    write_text(readme, with_results(readme.read_text(encoding="utf-8"), places))
+    write_text(readme, with_figures(with_results(readme.read_text(encoding="utf-8"), places)))

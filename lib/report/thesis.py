@@ -22,6 +22,12 @@ NEEDED = ("a PDF takes WeasyPrint of requirements.lock and Pango of the system: 
 LINK = re.compile(r'href="(\.\./|smollm2/)?(\w+)\.html(?:#([\w-]*))?"')
 
 
+# What is numbered, and what can be referred to.
+PARTS = re.compile(r'<(caption|figcaption)\b[^>]*>|<(h[12])\b[^>]*?(?: id="([^"]+)")?>|'
+                   r'\bid="([^"]+)"')
+INTO = re.compile(r'<a href="#([\w-]+--[\w-]+)"')
+
+
 class Chapter(NamedTuple):
     """A part of the document. name: its anchor, which begins all anchors in it."""
     name: str
@@ -88,6 +94,35 @@ def joined(chapter: Chapter, known: set[str]) -> str:
     return f'<section class="chapter" id="{chapter.name}">{LINK.sub(inner, own)}</section>'
 
 
+def numbered(text: str) -> str:
+    """A document with its tables and figures numbered, and with links that name them.
+
+    A link into a section leads to the first table or figure of it, by its number.
+    """
+    counts, first = {"Table": 0, "Figure": 0}, {}
+    waiting: list[str] = []  # anchors of the section that have met none yet
+
+    def number(found: re.Match) -> str:
+        caption, level, of_heading, anchor = found.groups()
+        if level:
+            waiting.clear()
+        if known := of_heading or anchor:
+            waiting.append(known)
+        if not caption:
+            return found[0]
+        kind = "Table" if caption == "caption" else "Figure"
+        counts[kind] += 1
+        label = f"{kind} {counts[kind]}"
+        first.update(dict.fromkeys(waiting, label))
+        waiting.clear()
+        return f"{found[0]}<b>{label}.</b> "
+
+    def refer(found: re.Match) -> str:
+        place = first.get(found[1])
+        return f'{found[0]} data-place="{place}"' if place else found[0]
+    return INTO.sub(refer, PARTS.sub(number, text))
+
+
 def claims_chapter(places: list[World]) -> Chapter:
     """All claims, chapter by chapter, and what they do not show."""
     rows = measured(places)
@@ -105,7 +140,8 @@ def document(places: list[World]) -> str:
     for place in places:
         chapters += [notebook_chapter(path, place.metrics, place.folder)
                      for path in site.executed(place.folder)]
-    literature = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    literature = (f"<h1>References</h1>{references.listed_html()}"
+                  f"{index.cite(references.addresses())}")
     chapters += [Chapter("log", "Log of experiments", log[1] if log else ""),
                  Chapter("references", "References", literature)]
     listed = "".join(f'<li><a href="#{one.name}">{one.title}</a></li>' for one in chapters)
@@ -113,11 +149,11 @@ def document(places: list[World]) -> str:
     effect = pictures.effect(*(dict(place.metrics) for place in places))
     known = {one.name for one in chapters}
     css = Path(__file__).with_name("thesis.css").read_text(encoding="utf-8")
+    body = (f'<section class="cover"><h1>{index.TITLE}</h1>{index.QUESTION}<p class="answer">'
+            f"<strong>Answer</strong> {said}</p>{effect}</section><nav><h1>Contents</h1><ol>"
+            f"{listed}</ol></nav>{''.join(joined(one, known) for one in chapters)}")
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{index.TITLE}'
-            f'</title><style>{css}</style></head><body><section class="cover"><h1>{index.TITLE}'
-            f'</h1>{index.QUESTION}<p class="answer"><strong>Answer</strong> {said}</p>{effect}'
-            f'</section><nav><h1>Contents</h1><ol>{listed}</ol></nav>'
-            f'{"".join(joined(one, known) for one in chapters)}</body></html>')
+            f"</title><style>{css}</style></head><body>{numbered(body)}</body></html>")
 
 
 def command(output: Path) -> None:

@@ -3,9 +3,6 @@
 In a notebook: `book = Workbook("03_dpo", preset)`. Headless: `python -m lib run
 notebooks/03_dpo.ipynb`, where it has parameters, `... notebooks/09_round.ipynb number=2`.
 """
-import base64
-import html
-import io
 import json
 import os
 import shutil
@@ -14,14 +11,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lib.core.records import DataError, Journal, digest, write_json
+from lib.core.records import DataError, Journal, digest, write_json, write_text
 from lib.core.rows import Message
 from lib.core.sections.preset import Preset
 from lib.core.settings import ROOT, SettingsError, flatten, load
 from lib.core.terminal import say
 from lib.models import places
+from lib.workbook import drawing
 from lib.workbook.figures import Picture
-from lib.workbook.tables import table_html
+from lib.workbook.tables import figure_html, named, table_html
 
 METRICS = ROOT / "reports" / "metrics"
 DIGITS = 6  # of recorded numbers: below that, platforms differ
@@ -115,32 +113,32 @@ class Workbook:
         rows = [{"setting": key, "value": value} for key, value in mine.items()]
         if mine != usual:
             rows = [{**row, "default preset": usual.get(row["setting"])} for row in rows]
-        self.table(rows, f"Settings of the preset {self.preset!r}.")
+        self._show(table_html(rows, f"Settings of the preset {self.preset!r}."))
 
     def table(self, rows: list[dict[str, Any]], caption: str) -> None:
-        """Show rows as a table. Every cell is escaped; numbers get three decimals."""
+        """Show rows as a table, with keys as `naming` says them.
+
+        Every cell is escaped; numbers get three decimals.
+        """
+        self._show(table_html(named(rows), caption))
+
+    def _show(self, content):
         from IPython.display import HTML, display  # of a notebook's kernel; the runner needs none
-        display(HTML(table_html(rows, caption)))
+        display(HTML(content))
 
     def figure(self, picture: Picture | None, name: str, caption: str) -> None:
-        """Show a picture with its caption, and keep it as reports/figures/<notebook>/<name>.png.
+        """Show a picture with its caption, and keep it as reports/figures/<notebook>/<name>.svg.
 
         Where nothing is known that could be drawn, there is no picture, and the page says so.
         """
         if picture is None:
             say(f"Nothing to draw. {caption}")
             return
-        from IPython.display import HTML, display  # as `table`
-        buffer = io.BytesIO()
-        picture.figure.savefig(buffer, format="png", dpi=140, bbox_inches="tight",
-                               facecolor="white", metadata={"Software": None})
+        drawn = drawing.svg(picture.figure)
         if not self.exploring:
-            (self.figures / f"{name}.png").write_bytes(buffer.getvalue())
-        image = base64.b64encode(buffer.getvalue()).decode()
-        alt = html.escape(picture.alt, quote=True)
-        display(HTML(f'<figure id="figure-{name}">'
-                     f'<img alt="{alt}" src="data:image/png;base64,{image}">'
-                     f"<figcaption>{html.escape(caption)}</figcaption></figure>"))
+            write_text(self.figures / f"{name}.svg", drawn)
+        slim = drawing.svg(picture.slim)
+        self._show(figure_html(drawn, slim, name, picture.alt, caption))
 
     def chat(self, messages: list[Message]) -> None:
         """Show what a model is asked, turn by turn."""

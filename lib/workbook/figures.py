@@ -3,32 +3,50 @@
 Numbers come as they are computed, nested as {panel: {series: {row: Rate or number}}}, for curves
 as {panel: {series: [(x, Rate or number)]}}. A single panel needs no level of its own, nor does a
 single series in it. What is not known (None) is not drawn; where nothing is, the picture is None.
+Keys are drawn as `naming` says them.
 """
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lib.core.rows import Rate
+from lib.workbook import drawing
+from lib.workbook.drawing import ends_of, errorbar, rate_of
+from lib.workbook.naming import said
+from lib.workbook.palette import COLOURS, INK, MUTED, ON_TINT, colour, mark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The colours of Okabe and Ito (2008), which the colour-blind tell apart; marks differ, too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7")
-MUTED = "#999999"
-MARKS = "osD^vP"
 FEW = 6       # points of a curve that its description lists one by one; of more it says both ends
 CROWDED = 25  # points of a curve that get no marks any more
+ON_BLUE = "#FEFEFE"  # no ground, so that it stays in the dark
 
 Point = tuple[float, Rate | float | None]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing, and what it shows in words for those who cannot see it."""
+    """A drawing, and what it shows in words for those who cannot see it.
 
-    figure: "Figure"
+    draw: makes it, given whether it is for a phone.
+    """
+
+    draw: Callable[[bool], "Figure"]
     alt: str
+
+    @cached_property
+    def figure(self) -> "Figure":
+        """The drawing for a page."""
+        with drawing.style():
+            return self.draw(False)
+
+    @cached_property
+    def slim(self) -> "Figure":
+        """The drawing for a phone."""
+        with drawing.style():
+            return self.draw(True)
 
 
 def intervals(rates: Mapping[str, Any], *, xlabel: str, reference: Sequence[float] = (),
@@ -41,7 +59,7 @@ def bars(rates: Mapping[str, Any], *, xlabel: str, reference: Sequence[float] = 
          limits: tuple[float, float] | None = None, muted: Iterable[str] = (),
          marked: Iterable[str] = ()) -> Picture | None:
     """Bars with their intervals, row under row. muted, marked: rows in grey, in another colour."""
-    special = dict.fromkeys(muted, MUTED) | dict.fromkeys(marked, COLOURS[1])
+    special = dict.fromkeys(map(said, muted), MUTED) | dict.fromkeys(map(said, marked), COLOURS[1])
     return _rows("Bars", rates, xlabel, reference, limits, special)
 
 
@@ -58,24 +76,31 @@ def curves(lines: Mapping[str, Any], *, xlabel: str, ylabel: str = "",
     names = _names(panels)
     if not names:
         return None
-    if not isinstance(reference, Mapping):
-        reference = dict.fromkeys(panels, reference)
-    figure, axes = _canvas(panels, 3.4, share=shared)
-    for axis, (panel, series) in zip(axes, panels.items(), strict=True):
-        for name, points in series.items():
-            _line(axis, points, names.index(name), len(names), 0 if "x" in log else 0.006)
-        for value in reference.get(panel, ()):
-            axis.axhline(value, color=MUTED, linestyle="--", linewidth=1)
-        axis.set(xlabel=xlabel, **{f"{letter}scale": "log" for letter in log})
-        if limits:  # set_ylim(None) would end the autoscaling of panels that share the axis
-            axis.set_ylim(limits)
-    axes[0].set_ylabel(ylabel)
-    _legend(figure, names)
-    said = {panel: [_titled(name, _course(points)) for name, points in series.items()]
+    marks = ({said(panel): values for panel, values in reference.items()}
+             if isinstance(reference, Mapping) else dict.fromkeys(panels, reference))
+
+    def draw(slim: bool) -> "Figure":
+        figure, axes = drawing.canvas(panels, 2.6 if slim else 3.4, slim, share=shared)
+        for axis, (panel, series) in zip(axes, panels.items(), strict=True):
+            for name, points in series.items():
+                _line(axis, points, names.index(name), len(names), 0 if "x" in log else 0.006)
+            for value in marks.get(panel, ()):
+                axis.axhline(value, color=MUTED, linestyle="--", linewidth=1)
+            if limits:  # set_ylim(None) would end the autoscaling of panels that share the axis
+                axis.set_ylim(limits)
+            axis.set_xlabel(xlabel)
+            if axis.get_subplotspec().is_first_col():
+                axis.set_ylabel(ylabel)
+        for axis in axes:  # when all of what they share is drawn
+            for letter in log:
+                drawing.logarithmic(axis, letter)
+        drawing.legend(figure, names)
+        return figure
+    told = {panel: [_titled(name, _course(points)) for name, points in series.items()]
             for panel, series in panels.items()}
     kind = f"Curves over {xlabel}" if xlabel else "Curves"
-    marks = sorted({value for values in reference.values() for value in values})
-    return Picture(figure, _description(kind, ylabel, said, marks))
+    values = sorted({value for found in marks.values() for value in found})
+    return Picture(draw, _description(kind, ylabel, told, values))
 
 
 def matrix(values: Mapping[str, Mapping[str, float]], *, form: str = ".0%",
@@ -84,34 +109,45 @@ def matrix(values: Mapping[str, Mapping[str, float]], *, form: str = ".0%",
     columns = list(next(iter(values.values()), ()))
     if not columns:
         return None
-    figure, (axis,) = _canvas([""], 0.8 + 0.35 * len(values), width=max(7, 1.2 * len(columns)))
+    rows = [said(name) for name in values]
     numbers = [[row[column] for column in columns] for row in values.values()]
-    axis.imshow(numbers, vmin=0, vmax=top, cmap="Blues", aspect="auto")
-    for y, row in enumerate(numbers):
-        for x, value in enumerate(row):
-            colour = "white" if value > 0.6 * top else "black"
-            axis.text(x, y, format(value, form), ha="center", va="center", color=colour, fontsize=9)
-    axis.set_xticks(range(len(columns)), columns, fontsize=8)
-    axis.set_yticks(range(len(values)), list(values), fontsize=8)
-    said = {name: [f"{column} {format(row[column], form)}" for column in columns]
-            for name, row in values.items()}
-    return Picture(figure, _description("A matrix", "", said))
+
+    def draw(slim: bool) -> "Figure":
+        figure, (axis,) = drawing.canvas([""], 0.9 + 0.35 * len(values) + 0.6 * slim, slim,
+                                         width=min(drawing.WIDE, max(7, 1.2 * len(columns))))
+        axis.pcolormesh(numbers, vmin=0, vmax=top, cmap="Blues", edgecolors="white", linewidth=1)
+        for y, row in enumerate(numbers):
+            for x, value in enumerate(row):
+                shade = ON_BLUE if value > 0.6 * top else ON_TINT
+                axis.text(x + 0.5, y + 0.5, format(value, form), ha="center", va="center",
+                          color=shade, fontsize=7 if slim else 9)
+        titles = drawing.wrapped([said(column) for column in columns], slim)
+        axis.set_xticks([x + 0.5 for x in range(len(columns))], titles, rotation=90 * slim)
+        axis.set_yticks([y + 0.5 for y in range(len(rows))], drawing.wrapped(rows, slim))
+        axis.set_ylim(len(rows), 0)
+        return figure
+    told = {name: [f"{said(column)} {format(row[column], form)}" for column in columns]
+            for name, row in zip(rows, values.values(), strict=True)}
+    return Picture(draw, _description("A matrix", "", told))
 
 
 def scatter(points: Mapping[str, Point], *, xlabel: str, ylabel: str,
             marked: str = "") -> Picture | None:
     """Points {label: (x, y)} with labels and intervals. marked: a label in another colour."""
-    known = {label: point for label, point in points.items() if _value(point[1]) is not None}
+    known = {said(label): point for label, point in points.items() if rate_of(point[1]) is not None}
     if not known:
         return None
-    figure, (axis,) = _canvas([""], 3.4)
-    for label, (x, y) in known.items():
-        _errorbar(axis, [x], [y], "y", fmt="o", color=COLOURS[label == marked])
-        axis.annotate(label, (x, _value(y)), xytext=(7, -3), textcoords="offset points", fontsize=9)
-    right = max(x for x, _ in known.values())
-    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.18 * right))  # room for the last label
-    said = [f"{label}: {_number(x)} and {_number(_value(y))}" for label, (x, y) in known.items()]
-    return Picture(figure, _description("Points", f"{xlabel} and {ylabel}", {"": said}))
+
+    def draw(slim: bool) -> "Figure":
+        figure, (axis,) = drawing.canvas([""], 3.4, slim)
+        for label, (x, y) in known.items():
+            errorbar(axis, [x], [y], "y", fmt="o", color=COLOURS[label == said(marked)])
+        right = max(x for x, _ in known.values())  # room for the last label
+        axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, right * (1.35 if slim else 1.18)))
+        drawing.beside(axis, {label: (x, rate_of(y)) for label, (x, y) in known.items()})
+        return figure
+    told = [f"{label}: {_number(x)} and {_number(rate_of(y))}" for label, (x, y) in known.items()]
+    return Picture(draw, _description("Points", f"{xlabel} and {ylabel}", {"": told}))
 
 
 def histogram(values: Sequence[float], *, xlabel: str, ylabel: str) -> Picture | None:
@@ -119,12 +155,15 @@ def histogram(values: Sequence[float], *, xlabel: str, ylabel: str) -> Picture |
     if not len(values):
         return None
     import numpy as np  # for this alone
-    figure, (axis,) = _canvas([""], 3)
-    axis.hist(values, bins=25, range=(0, 1), color=COLOURS[0])
-    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1))
+
+    def draw(slim: bool) -> "Figure":
+        figure, (axis,) = drawing.canvas([""], 3, slim)
+        axis.hist(values, bins=25, range=(0, 1), color=COLOURS[0])
+        axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1))
+        return figure
     low, middle, high = (_number(value) for value in np.quantile(values, [0.1, 0.5, 0.9]))
-    return Picture(figure, f"A histogram of {len(values)} {ylabel}. Their {xlabel} has a median of "
-                           f"{middle}; one in ten lies below {low} and one in ten above {high}.")
+    return Picture(draw, f"A histogram of {len(values)} {ylabel}. Their {xlabel} has a median of "
+                         f"{middle}; one in ten lies below {low} and one in ten above {high}.")
 
 
 def along(rows: Iterable[Mapping[str, Any]], x: str, y: str) -> list[Point]:
@@ -153,89 +192,59 @@ def _rows(kind, rates, xlabel, reference, limits, colours=None):
         return None
     rows = list(dict.fromkeys(row for series in panels.values() for items in series.values()
                               for row in items))
-    height = 1.1 + len(rows) * max(0.32, 0.12 * len(names))
-    figure, axes = _canvas(panels, height, share=True)
-    for axis, series in zip(axes, panels.values(), strict=True):
-        for name, items in series.items():
-            number = names.index(name)
-            shift = (number - (len(names) - 1) / 2) * 0.8 / len(names)
-            for row, rate in items.items():
-                place, style = rows.index(row) + shift, {"fmt": _mark(number), "elinewidth": 2}
-                colour = _colour(number)
-                if colours is not None:
-                    own = colours.get(row, colour)
-                    axis.barh(place, _value(rate), 0.72 / len(names), color=own)
-                    style, colour = {"fmt": "none"}, "black"
-                _errorbar(axis, [place], [rate], "x", color=colour, **style)
-        for value in reference:
-            axis.axvline(value, color=MUTED, linestyle="--", linewidth=1)
-        axis.set(xlabel=xlabel, xlim=limits, ylim=(len(rows) - 0.5, -0.5))
-        axis.set_yticks(range(len(rows)), rows, fontsize=9)
-    _legend(figure, names)
-    said = {panel: [_titled(name, _list(items)) for name, items in series.items()]
+
+    def draw(slim: bool) -> "Figure":
+        labels = drawing.wrapped(rows, slim)
+        lines = max(label.count("\n") + 1 for label in labels)
+        high = max(0.32, 0.12 * len(names), 0.05 + drawing.LINE * lines)
+        figure, axes = drawing.canvas(panels, 1.1 + len(rows) * high, slim, share=True)
+        for axis, series in zip(axes, panels.values(), strict=True):
+            for name, items in series.items():
+                number = names.index(name)
+                shift = (number - (len(names) - 1) / 2) * 0.8 / len(names)
+                for row, rate in items.items():
+                    place, style = rows.index(row) + shift, {"fmt": mark(number), "elinewidth": 2}
+                    shade = colour(number)
+                    if colours is not None:
+                        axis.barh(place, rate_of(rate), 0.72 / len(names),
+                                  color=colours.get(row, shade))
+                        style, shade = {"fmt": "none"}, INK
+                    errorbar(axis, [place], [rate], "x", color=shade, clipped=not limits, **style)
+            for value in reference:
+                axis.axvline(value, color=MUTED, linestyle="--", linewidth=1)
+            axis.set(xlabel=xlabel, xlim=limits, ylim=(len(rows) - 0.5, -0.5))
+            axis.set_yticks(range(len(rows)), labels)
+        drawing.legend(figure, names, lines=False)
+        return figure
+    told = {panel: [_titled(name, _list(items)) for name, items in series.items()]
             for panel, series in panels.items()}
-    return Picture(figure, _description(kind, xlabel, said, reference))
+    return Picture(draw, _description(kind, xlabel, told, reference))
 
 
 def _line(axis, points, number, count, apart):
     """One series of a panel. apart: how far intervals of series stand apart, in widths."""
     places, values = zip(*points, strict=True)
     shift = 0.0
-    if any(_edges(value) for value in values):
+    if any(ends_of(value) for value in values):
         shift = apart * (max(places) - min(places)) * (number - (count - 1) / 2)
-    fmt = "-" if len(points) > CROWDED else f"{_mark(number)}-"
-    _errorbar(axis, [x + shift for x in places], values, "y", fmt=fmt, color=_colour(number), ms=4)
-
-
-def _errorbar(axis, places, values, direction, **style):
-    """Values, and those intervals that are known, which lie along the direction "x" or "y"."""
-    middle = [_value(value) for value in values]
-    ends = [_edges(value) or (_value(value),) * 2 for value in values]
-    # A value may lie outside its own interval, a bootstrap's for one: that side has no length then.
-    below = [max(0, value - low) for value, (low, _) in zip(middle, ends, strict=True)]
-    above = [max(0, high - value) for value, (_, high) in zip(middle, ends, strict=True)]
-    if any(_edges(value) for value in values):
-        style |= {f"{direction}err": [below, above], "capsize": 2}
-    x, y = (middle, places) if direction == "x" else (places, middle)
-    axis.errorbar(x, y, **style)
-
-
-def _canvas(panels, height, share=False, width=None):
-    """A figure with an axis per panel, which has its name for a title."""
-    from matplotlib.figure import Figure  # a second; without pyplot, no state is shared
-    width = width or {1: 7.5, 2: 9.5}.get(len(panels), 3.9 * len(panels))
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=share, squeeze=False)[0]
-    for axis, name in zip(axes, panels, strict=True):
-        axis.set_title(name, fontsize=10)
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _legend(figure, names):
-    """The series' colours and marks, below all panels, where there are several series."""
-    from matplotlib.lines import Line2D  # as `_canvas`
-    if len(names) > 1:
-        handles = [Line2D([], [], color=_colour(number), marker=_mark(number), label=name)
-                   for number, name in enumerate(names)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(names), fontsize=8,
-                      frameon=False)
+    fmt = "-" if len(points) > CROWDED else f"{mark(number)}-"
+    errorbar(axis, [x + shift for x in places], values, "y", fmt=fmt, color=colour(number), ms=4)
 
 
 def _known(data):
-    """The data with all its levels, without what is not known and without empty series."""
+    """The data with all its levels, named as a person would, without what is not known."""
     while _levels(data) < 2:
         data = {"": data}
     found = {}
     for panel, series in data.items():
-        found[panel] = {}
+        shown = found.setdefault(said(panel), {})
         for name, items in series.items():
             if isinstance(items, Mapping):
-                kept = {row: rate for row, rate in items.items() if _value(rate) is not None}
+                kept = {said(row): rate for row, rate in items.items() if rate_of(rate) is not None}
             else:
-                kept = [(x, y) for x, y in items if _value(y) is not None]
+                kept = [(x, y) for x, y in items if rate_of(y) is not None]
             if kept:
-                found[panel][name] = kept
+                shown[said(name)] = kept
     return found
 
 
@@ -252,36 +261,18 @@ def _names(panels):
     return list(dict.fromkeys(name for series in panels.values() for name in series))
 
 
-def _value(value):
-    return value["rate"] if isinstance(value, Mapping) else value
-
-
-def _edges(value):
-    """The ends of an interval; None where there is none."""
-    known = isinstance(value, Mapping) and value["low"] is not None
-    return (value["low"], value["high"]) if known else None
-
-
-def _colour(number):
-    return COLOURS[number % len(COLOURS)]
-
-
-def _mark(number):
-    return MARKS[number % len(MARKS)]
-
-
 def _number(value):
     """A number as one would say it, with three digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _list(items):
-    return ", ".join(f"{row} {_number(_value(rate))}" for row, rate in items.items())
+    return ", ".join(f"{row} {_number(rate_of(rate))}" for row, rate in items.items())
 
 
 def _course(points):
     """A curve in words: each point of a few, both ends of many."""
-    said = [f"{_number(_value(y))} at {_number(x)}" for x, y in points]
+    said = [f"{_number(rate_of(y))} at {_number(x)}" for x, y in points]
     return ", ".join(said) if len(said) <= FEW else f"from {said[0]} to {said[-1]}"
 
 

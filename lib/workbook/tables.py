@@ -1,7 +1,10 @@
-"""Rows as tables: every cell escaped, numbers as readers want to see them."""
+"""Rows as tables and drawings with captions: all text escaped, numbers as readers want them."""
+import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from lib.workbook import naming
 
 
 def by_name(head: str, found: Mapping[str, Mapping[str, Any]],
@@ -19,6 +22,24 @@ def by_name(head: str, found: Mapping[str, Mapping[str, Any]],
 def ends(points: Sequence[Mapping[str, float]], measure: str) -> dict[str, float] | None:
     """Where a curve of training begins and ends: {"first", "last"}; None where there is none."""
     return {"first": points[0][measure], "last": points[-1][measure]} if points else None
+
+
+def named(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with columns, and with cells that are a key, as a person would say them."""
+    return [{naming.said(key): naming.known(value) if isinstance(value, str) else value
+             for key, value in row.items()} for row in rows]
+
+
+def figure_html(drawn: str, slim: str, name: str, alt: str, caption: str) -> str:
+    """A drawing with its caption: one for pages, one for phones, both SVG, shown as images.
+
+    As an image nothing in a drawing can run or reach the page.
+    """
+    wide, narrow = (f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
+                    for text in (drawn, slim))
+    return (f'<figure id="figure-{name}"><picture><source media="screen and (max-width: 44rem)" '
+            f'srcset="{narrow}"><img alt="{html.escape(alt, quote=True)}" src="{wide}"></picture>'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>")
 
 
 def table_html(rows: list[dict[str, Any]], caption: str) -> str:

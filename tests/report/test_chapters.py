@@ -3,7 +3,7 @@ from helpers.pages import Page
 
 from lib.core.records import write_json
 from lib.report import chapters
-from lib.workbook.tables import table_html
+from lib.workbook.tables import figure_html, table_html
 
 LINKS = [("index.html", "Overview"), ("09_round_2.html", "09 round 2")]
 SHARE = {"rate": 0.6, "low": 0.55, "high": 0.65, "n": 54}
@@ -44,3 +44,13 @@ def test_tables_are_csv_that_no_spreadsheet_runs(tmp_path):
     assert (tmp_path / "09_round_2-1.csv").read_text() == "a,b\n'=1+1,0.500\n"
     page = chapters.notebook_page(notebook(tmp_path), LINKS, None, "", written)
     assert "tables/09_round_2-1.csv" in Page(page).links and "First &amp; last." in page
+
+
+def test_figures_lead_to_their_files_svg_or_those_of_runs_before():
+    alt, caption = 'alt="A line."', "<figcaption>C</figcaption></figure>"
+    vector = figure_html("<svg></svg>", "<svg></svg>", "curves", "A line.", "C")
+    raster = f'<figure id="figure-curves"><img {alt} src="data:image/png;base64,iVBO">{caption}'
+    assert '<a href="figures/03_dpo/curves.svg"><picture>' in chapters.zoomed(vector, "03_dpo")
+    assert '<a href="figures/03_dpo/curves.png"><img ' in chapters.zoomed(raster, "03_dpo")
+    for body in (vector, raster):
+        assert chapters.zoomed(body, "03_dpo").count("</a>") == 1

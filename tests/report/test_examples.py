@@ -1,11 +1,13 @@
 """Examples: what is marked right, invented and missed; nothing that models wrote is interpreted."""
+import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from helpers.pages import Page
 
 from lib.core.records import write_jsonl
-from lib.report import examples
+from lib.report import examples, real_examples
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in BROWSERS if (path := shutil.which(name))), None)
@@ -58,6 +60,51 @@ def test_the_page_lists_all_without_a_script_and_interprets_nothing(rows):
     assert "</script> waves" not in text and "\u202e" not in text
     assert "&lt;b&gt;On waves" in text
     assert len(set(page.ids)) == len(page.ids) and "<form class=\"filters\" hidden" in text
+
+
+def test_verdicts_have_their_reasons(rows):
+    page = examples.examples_page(rows, [])
+    assert re.search(r"by the truth: tuned is better, \d\.\d\d to \d\.\d\d", page)
+    assert "by names alone: tuned is better, 1.00 to 0.50" in page
+    assert "are not kept author by author" in page
+    unknown = {**rows[0], "scores": {"truth": (None, None)}, "outcomes": {"truth": None}}
+    assert examples.verdict("truth", unknown) == "by the truth: not known"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Data of a real study: one text that may be shown in full, and two that may not."""
+    prompts = [{"id": f"inspec-{n}", "split": "test", "references": ["Wave maps", "tides"],
+                "abstracts": [{"title": f"On <i>waves</i> {n}", "text": "Secret words."}]}
+               for n in (1, 2)]
+    write_jsonl(tmp_path / "prompts.jsonl", prompts)
+    written = {"inspec-1": (profile("wave map", "rockets", said="Secret again."), profile("x")),
+               "open-1": (profile("<b>sonar", said="Hears it."), None)}
+    write_jsonl(tmp_path / "evaluation.jsonl", [
+        {"id": key, "model": model, "setting": "greedy", "profile": found}
+        for key, both in written.items() for model, found in zip(("tuned", "base"), both)])
+    columns = {"id": "id", "author": "author", "title": "title"}
+    text = {"id": "open-1", "source": "We <hear> the sea every day."}
+    write_jsonl(tmp_path / "open.jsonl", [text])
+    shown = SimpleNamespace(path=str(tmp_path / "open.jsonl"), text="source", texts=5)
+    preset = SimpleNamespace(
+        evaluation=SimpleNamespace(shown=shown),
+        data=SimpleNamespace(columns=SimpleNamespace(model_dump=lambda: columns)))
+    return real_examples.load(tmp_path, preset)
+
+
+def test_real_texts_are_shown_in_full_only_where_they_may(study, rows, tmp_path):
+    assert [row["id"] for row in study] == ["open-1", "inspec-1"], "and only those written to"
+    page = examples.examples_page(rows, [], study)
+    assert "Secret" not in page and "We &lt;hear&gt; the sea every day." in page
+    assert "Hears it." in page
+    assert "&lt;b&gt;sonar" in page and "On &lt;i&gt;waves&lt;/i&gt; 1" in page
+    assert '<li class=right><span class="mark">right</span> <strong>wave map</strong></li>' in page
+    assert "by 2 terms of indexers: tuned is better" in page
+    assert "no terms were given to this text" in page and "Nothing that could be read" in page
+    assert page.count('data-world="real texts"') == 2 and "2 real texts come last" in page
+    assert "real texts" not in examples.examples_page(rows, [])
+    assert real_examples.load(tmp_path / "nowhere", None) == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -1,9 +1,11 @@
 """References: every citation on a page is a link, and every entry is cited by its words alone."""
 import re
 
+from helpers.pages import Page
+
 from lib.core.records import read_json
 from lib.core.settings import ROOT
-from lib.report import references
+from lib.report import index, references, site
 
 CITATION = re.compile(r"[A-Z][a-z]+ et al\. \(?(?:19|20)\d\d\)?")
 
@@ -31,3 +33,10 @@ def test_every_entry_has_an_anchor_and_what_it_takes_to_find_it():
     assert len({entry["key"] for entry in entries}) == len(entries) > 10
     for entry in entries:
         assert f'id="{entry["key"]}"' in page and entry["title"] and entry["where"]
+
+
+def test_no_work_stands_twice_on_the_page_of_references():
+    links = Page(site.references_html()).links
+    works = [link for link in links if link.startswith("https://")]
+    assert len(works) == len(set(works)) > 10
+    assert "Competency Extraction" in site.references_html() and "Rafailov" in index.cite()

@@ -25,7 +25,8 @@ def test_pages_are_sound(file):
     assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:]))
     assert len(set(page.ids)) == len(page.ids)
     for image in page.images:
-        assert len(image.get("alt", "")) > 20 and image["src"].startswith("data:image/png")
+        assert len(image.get("alt", "")) > 20 and image["src"].startswith(
+            ("data:image/png;", "data:image/svg+xml;"))
     assert page.tags.count("table") == page.tags.count("caption")
     assert page.tags.count("figure") == page.tags.count("figcaption")
     assert page.tags.count("table") == 0 or "th" in page.tags
@@ -121,6 +122,14 @@ def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypa
     site.command()
     assert {path.name for path in tmp_path.glob("*.html")} == {
         "index.html", "log.html", "cards.html", "references.html", "examples.html"}
+
+
+def test_the_readme_shows_the_figures_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    text = "![x](reports/figures/10/a.png) ![y](reports/r/figures/10/b.svg) [z](data/c.png)"
+    write_text(tmp_path / "reports/figures/10/a.svg", "<svg/>")
+    assert site.with_figures(text) == (
+        "![x](reports/figures/10/a.svg) ![y](reports/r/figures/10/b.png) [z](data/c.png)")
 
 
 def notebook(title, link=""):

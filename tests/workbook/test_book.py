@@ -33,9 +33,11 @@ def test_a_stage_writes_its_figure_with_caption_and_words(stage, shown):
     picture = figures.bars({"<a>": 0.5}, xlabel="share")
     stage.figure(picture, "f1", "How many & which?")
     page, = shown
-    assert page.startswith('<figure id="figure-f1"><img alt="Bars: share. &lt;a&gt; 0.5." src=')
+    assert '<img alt="Bars: share. &lt;a&gt; 0.5." src="data:image/svg+xml;base64,' in page
+    assert page.startswith('<figure id="figure-f1"><picture><source media="screen and ')
     assert page.endswith("<figcaption>How many &amp; which?</figcaption></figure>")
-    assert (stage.figures / "f1.png").read_bytes().startswith(b"\x89PNG")
+    drawn = (stage.figures / "f1.svg").read_text()
+    assert drawn.startswith("<svg ") and ">&lt;a&gt;</text>" in drawn
 
 
 def test_where_nothing_is_known_the_page_says_so(stage, shown, capsys):
