@@ -179,14 +179,16 @@ def agreement(judge: Scoring, pairs: Sequence[Pair], ties: float | None = None) 
     return stats.mean([result for _, result in decided], [key for key, _ in decided])
 
 
-def contest(judge: Scoring, ours: list[Written], theirs: list[Written],
+def contest(judge: Any, ours: list[Written], theirs: list[Written],
             tie_margin: float = 0.0) -> list[dict[str, Any]]:
     """Compare two models' profiles prompt by prompt, in both orders.
 
-    Returns rows {"id", "outcome": for `ours` 1, 0.5 or 0, the mean of both orders, or None when the
-    judge cannot tell, "consistent": whether the orders agreed}. An unreadable profile
-    is the worst.
+    judge: one that scores, or another that has a `contest`, as `evaluators.Evaluator`. Returns
+    rows {"id", "outcome": for `ours` 1, 0.5 or 0, the mean of both orders, or None when the judge
+    cannot tell, "consistent": whether the orders agreed}. An unreadable profile is the worst.
     """
+    if not isinstance(judge, Scoring):
+        return judge.contest(ours, theirs, tie_margin)
     rows = []
     judge.prepare([(row["id"], row["profile"]) for row in (*ours, *theirs)])
     for one, other in zip(ours, theirs, strict=True):
@@ -199,11 +201,18 @@ def contest(judge: Scoring, ours: list[Written], theirs: list[Written],
 
 
 def win_rate(rows: list[dict[str, Any]]) -> Rate:
-    """The share of prompts that `ours` won in a contest, ties as half, with a Wilson interval."""
-    return stats.win_rate(row["outcome"] for row in rows if row["outcome"] is not None)
+    """The share that `ours` won in a contest, ties as half, with a Wilson interval.
+
+    One outcome counts per author, where rows name one: the mean over the author's prompts.
+    """
+    by_author: dict[str, list[float]] = {}
+    for row in rows:
+        if row["outcome"] is not None:
+            by_author.setdefault(row.get("author", row["id"]), []).append(row["outcome"])
+    return stats.win_rate(sum(found) / len(found) for found in by_author.values())
 
 
-def contests(judges: dict[str, Scoring], ours: list[Written],
+def contests(judges: dict[str, Any], ours: list[Written],
              theirs: list[Written]) -> dict[str, Rate]:
     """The win rate of one model's profiles over another's by each judge."""
     return {name: win_rate(contest(judge, ours, theirs)) for name, judge in judges.items()}

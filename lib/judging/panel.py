@@ -1,5 +1,4 @@
 """Panels of judges: who votes, and what follows from the votes."""
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +14,7 @@ from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
 from lib.judging.chat import Chat, LocalChat, abstracts_of
 from lib.judging.humans import HumanReferences
-from lib.judging.judges import VALUE, Likelihood, ReferenceGuided, Scoring, evaluation_judge
+from lib.judging.judges import VALUE, Likelihood, ReferenceGuided, Scoring
 from lib.judging.ranking import Asked, Outcomes
 from lib.judging.reconstruction import ReconstructionJudge
 from lib.judging.reward import RewardModel
@@ -83,31 +82,34 @@ class Training(NamedTuple):
 
 
 def assemble(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]], calls: Calls,
-             work: Path, training: Training | None = None) -> Panel:
+             work: Path, training: Training | None = None,
+             loaded: dict[str, Any] | None = None) -> Panel:
     """The panel of settings.judging; each model is loaded once. work: for work in progress.
 
-    Raises DataError where a judge of kind lexical or reward has nothing to learn from.
+    loaded: models by name, for who assembles several. Raises DataError where a judge of kind
+    lexical or reward has nothing to learn from.
     """
-    loaded, judges, models = {}, list[Any](), settings.models
-    encoders: dict[str, Encoder] = {}
+    judges, models = list[Any](), settings.models
+    loaded = {} if loaded is None else loaded
     for member in settings.judging.panel:
         if member.kind == "standardised":
             continue  # once all that it may be made of are there
-        model = getattr(models, member.model, member.model)  # a role, or a model's own name
+        model = member.of(models)
         if member.kind == "endpoint":
             judges.append(endpoint_judge(member, model, member.endpoint,  # type: ignore[arg-type]
                                          prompts, calls))  # a judge of kind endpoint has one
             continue
         if member.kind in ("encoder", "lexical", "reward"):
-            if member.kind != "lexical" and model not in encoders:
-                encoders[model] = load_encoder(member, model, settings)
-            judges.append(text_judge(member, encoders.get(model), settings, prompts,
+            if member.kind != "lexical" and model not in loaded:
+                loaded[model] = load_encoder(member, model, settings)
+            judges.append(text_judge(member, loaded.get(model), settings, prompts,
                                      training or Training([], {})))
             continue
         if model not in loaded:
             loaded[model] = loading.load(model, models.dtype, settings.runtime.device,
                                          models.quantisation)
-        judges.append(local_judge(member, *loaded[model], settings, prompts, calls, work))
+        reader, tokenizer = loaded[model]
+        judges.append(local_judge(member, reader, tokenizer, settings, prompts, calls, work))
     found, used = combined(settings.judging, judges, texts)
     voting = [member for member in settings.judging.panel
               if member.votes and member.name not in used]
@@ -120,17 +122,6 @@ def named(settings: Preset, name: str, prompts: list[Prompt], texts: dict[str, l
     """One judge of settings.judging.panel, as `assemble` makes it."""
     chosen = settings.model_copy(update={"judging": only(settings.judging, [name])})
     return assemble(chosen, prompts, texts, calls, work, training).known[name]
-
-
-def evaluator(settings: Preset, prompts: list[Prompt], training: Training, work: Path) -> Any:
-    """The judge that measures and labels nothing: evaluation.judge, or the role evaluation_judge.
-
-    work: for what it writes or reads.
-    """
-    if settings.evaluation.judge:
-        return named(settings, settings.evaluation.judge, prompts, {}, Calls(work / "calls.sqlite"),
-                     work, training)
-    return evaluation_judge(settings, prompts, Journal(work / "references.jsonl"))
 
 
 def only(judging: Judging, names: Iterable[str]) -> Judging:
@@ -213,13 +204,3 @@ def local_judge(member: Panelist, model: "PreTrainedModel", tokenizer: "PreTrain
         member.max_tokens, 4 * size)  # type: ignore[arg-type]  # a judge of kind chat has both
     return Chat(member.name, backend, member.prompt, prompts, backend if member.guided else None)
 
-
-FAMILIES = {"llama": "llama", "mixtral": "mistral", "mistral": "mistral", "qwen": "qwen",
-            "gemma": "gemma", "phi": "phi", "gpt": "gpt", "claude": "claude",
-            "deepseek": "deepseek", "smollm": "smollm"}
-
-
-def family(name: str) -> str:
-    """A model's family by its name, or its folder's; judges are said to favour their own."""
-    known = next((maker for stem, maker in FAMILIES.items() if stem in name.casefold()), None)
-    return known or re.split(r"[/:]", name.removeprefix("data/models/"))[0]

@@ -2,11 +2,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from lib.core import families
 from lib.core.rows import Preference, Verdict
 from lib.core.sections.judging import Judging
 from lib.core.sections.models import Models
 from lib.judging import audit
-from lib.judging.panel import family
 from lib.judging.ranking import Asked
 
 THRESHOLDS = (1.0, 0.9, 0.75, 0.5, None)  # shares of votes that make a win; None: votes are games
@@ -14,12 +14,12 @@ THRESHOLDS = (1.0, 0.9, 0.75, 0.5, None)  # shares of votes that make a win; Non
 
 def members(judging: Judging, models: Models) -> list[dict[str, str]]:
     """One row for each judge of the panel: what it is, and whether it is akin to the candidates."""
-    own, rows = family(models.base), []
+    own, rows = families.of_judge_model(models.base), []
     for member in judging.panel:
-        model = getattr(models, member.model, member.model)  # a role, or a model's own name
-        rows.append({"judge": member.name, "kind": member.kind, "model": model,
-                     "family": family(model),
-                     "the base's family": "yes" if family(model) == own else "no",
+        found = families.of_judge(member, judging.panel, models)
+        rows.append({"judge": member.name, "kind": member.kind, "model": member.of(models),
+                     "family": ", ".join(found),
+                     "the base's family": "yes" if own in found else "no",
                      "votes": "yes" if member.votes else "no",
                      "votes while screening": "yes" if member.votes and member.screens else "no"})
     return rows

@@ -45,6 +45,16 @@ def exact(p: float, n: int) -> tuple[float, float]:
     return (bound, 1.0) if p else (0.0, 1 - bound)
 
 
+def widened(share: Rate, clusters: int) -> Rate:
+    """A share from a bootstrap; at 0 or 1, where it sees no spread, with the exact interval.
+
+    clusters: how many were resampled, each taken for one trial.
+    """
+    if share["rate"] not in (0, 1) or share["low"] is None:
+        return share
+    return _rate(share["rate"], exact(share["rate"], clusters), share["n"])
+
+
 def win_rate(outcomes: Iterable[float]) -> Rate:
     """Wilson interval of the share of wins. outcomes: 1, 0.5 or 0, one per independent prompt."""
     outcomes = list(outcomes)
@@ -100,6 +110,36 @@ def cluster_bootstrap(clusters: Sequence[Sequence[Any]],
     drawn = [statistic([row for index in pick for row in clusters[index]]) for pick in picks]
     found = [float(item) for item in drawn if item is not None]
     return _rate(float(value), percentiles(found) if found else (None, None), len(rows))
+
+
+def crossed_bootstrap(factors: Sequence[Sequence[Hashable]],
+                      statistic: Callable[[np.ndarray], Sequence[float] | np.ndarray | None],
+                      seed: int = 0, draws: int = 2000) -> list[Rate]:
+    """Numbers from rows that share more than one thing, each with a 95 % percentile interval.
+
+    factors: for each thing shared (reviewer, prompt) the rows' keys, (n,) each. In every draw the
+    keys of each factor are resampled by themselves, and a row counts as often as the product of
+    its keys. statistic: from (n,) such counts to (k,) numbers, None where these rows give none;
+    such draws are left out. Returns k rates whose n counts rows; there is no interval where a
+    factor has one key alone. Somewhat too wide rather than too narrow: Owen and Eckles 2012.
+    """
+    indices = [np.unique(np.asarray(keys), return_inverse=True)[1] for keys in factors]
+    n = len(indices[0])
+    values = statistic(np.ones(n, dtype=int)) if n else None
+    values = () if values is None else list(values)
+    found, rng = list[Any](), np.random.default_rng(seed)
+    sizes = [int(index.max(initial=-1)) + 1 for index in indices]
+    for _ in range(draws if min(sizes) > 1 else 0):
+        counts = np.ones(n, dtype=int)
+        for size, index in zip(sizes, indices, strict=True):
+            counts *= rng.multinomial(size, np.full(size, 1 / size))[index]
+        drawn = statistic(counts) if counts.any() else None
+        if drawn is not None:
+            found.append(drawn)
+    unknown = [(None, None)] * len(values)
+    spreads: Any = [percentiles(column) for column in np.transpose(found)] if found else unknown
+    return [_rate(float(value), spread, n)
+            for value, spread in zip(values, spreads, strict=True)]
 
 
 def count_bootstrap(counts: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray],

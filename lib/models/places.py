@@ -160,7 +160,8 @@ def identities(settings: Preset) -> dict[str, str | None]:
     names = {models.base, models.larger, models.label_judge, models.evaluation_judge,
              models.encoder, settings.warm_start.model, studied.model}
     names |= {name for one in studied.compared for name in (one.model, one.adapter)}
-    names |= {judge.model for judge in settings.judging.panel if judge.kind != "endpoint"}
+    judges = (*settings.judging.panel, *settings.evaluators())
+    names |= {judge.model for judge in judges if judge.kind != "endpoint"}
     named = {getattr(models, name, name) for name in names} - {""}
     return {name: identity(name) if find(name) or of_hub(name) else None
             for name in sorted(named)}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lib.report.answers_real import OF_STUDY
-from lib.report.words import apart, decimal, percent, than_even, tried
+from lib.report.words import apart, decimal, judge_tried, percent, than_even, tried, trusted, valid
 
 Metrics = Mapping[str, Any]  # of one notebook
 Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
@@ -62,7 +62,7 @@ def dpo(found: Metrics) -> str:
 
 def evaluation(found: Metrics) -> str:
     share, f1 = found["preference_over_base"], found["f1"]
-    verdict = than_even(share, "It is better", "It cannot be told from its base",
+    verdict = than_even(trusted(found), "It is better", "It cannot be told from its base",
                         "It is worse")
     halves = ""
     if found.get("names"):
@@ -70,7 +70,7 @@ def evaluation(found: Metrics) -> str:
         halves = (f" By names alone tuned profiles are preferred on {percent(names)}, by "
                   f"descriptions alone on {percent(said)}.")
     return (f"{verdict}: preferred in {percent(share)} of unseen authors by a judge that labelled "
-            f"nothing.{halves} F1 of names goes from {decimal(f1['base'])} to "
+            f"nothing{judge_tried(found)}.{halves} F1 of names goes from {decimal(f1['base'])} to "
             f"{decimal(f1['tuned'])}; a larger model has {decimal(f1['larger'])}.")
 
 
@@ -172,7 +172,7 @@ def comparison(found: Metrics) -> str:
         told += (f" Imitation, set against the base, reaches {percent(over)}, near the ceiling as "
                  f"DPO is; when the two meet it {than_even(met, 'wins', 'is level', 'loses')} "
                  f"({percent(met)}).")
-    return f"{said[:1].upper()}{said[1:]}.{told}"
+    return f"{said[:1].upper()}{said[1:]}{judge_tried(found)}.{told}"
 
 
 def reliability(found: Metrics) -> str:
@@ -214,25 +214,25 @@ ANSWERS: dict[str, Callable[[Metrics], str]] = {
 
 def answer(notebook: str, found: Metrics, of_study: bool = False) -> str:
     """The answer to a notebook's question, from its numbers."""
-    known = {**ANSWERS, **OF_STUDY} if of_study else ANSWERS
-    return known[notebook](found)
+    return (ANSWERS | OF_STUDY if of_study else ANSWERS)[notebook](found)
 
 
 def overall(own: Numbers, real: Numbers) -> list[str]:
     """The whole workbook's answer in three sentences: both worlds, and what else would have."""
     found = own["04_evaluation"]
     share, f1 = found["preference_over_base"], found["f1"]
-    verdict = than_even(share, "yes", "not so that one could see it", "no, worse")
+    verdict = than_even(trusted(found), "yes", "not so that one could see it", "no, worse")
     more = apart(f1["tuned"], f1["base"], "rises", "does not change beyond chance", "falls")
     halves = ""
     if found.get("names"):
         names = found["names"]["preference_over_base"]
         halves = f", the truth about names alone on {percent(names)}"
-    ahead = than_even(found["versus_larger"]["judge"], "is beaten", "is level", "stays ahead")
+    versus = found["versus_larger"]["judge" if valid(found) else "truth"]
+    ahead = than_even(versus, "is beaten", "is level", "stays ahead")
     first = (f"In a synthetic world whose truth is known, {verdict}: a judge that made none of the "
-             f"labels prefers tuned profiles on {percent(share)} of unseen authors{halves}. F1 of "
-             f"names {more}, from {decimal(f1['base'])} to {decimal(f1['tuned'])}; a larger "
-             f"model, never tuned, {ahead}.")
+             f"labels{judge_tried(found)} prefers tuned profiles on {percent(share)} of unseen "
+             f"authors{halves}. F1 of names {more}, from {decimal(f1['base'])} to "
+             f"{decimal(f1['tuned'])}; a larger model, never tuned, {ahead}.")
     runs = own.get("10_comparison") or {}
     controls, second = tried(runs), ""
     if {"shuffled", "sft"} <= set(controls):

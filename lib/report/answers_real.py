@@ -2,7 +2,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lib.report.words import apart, decimal, percent, than_even
+from lib.report.words import apart, decimal, judge_tried, percent, than_even
 
 Metrics = Mapping[str, Any]  # of one notebook
 
@@ -26,8 +26,8 @@ def evaluation(found: Metrics) -> str:
     beside = ", ".join(f"{name.replace('_', ' ')} {percent(one['people'])}"
                        for name, one in controls.items() if name != "tuned")
     return (f"{verdict}: by indexers' terms the tuned profile is preferred to the base's on "
-            f"{percent(share)} of texts, by a judge of another family on {percent(judge)}; F1 of "
-            f"names {moved}, from {decimal(found['f1']['base'])} to "
+            f"{percent(share)} of texts, by a judge of another family{judge_tried(found)} on "
+            f"{percent(judge)}; F1 of names {moved}, from {decimal(found['f1']['base'])} to "
             f"{decimal(found['f1']['tuned'])}. Beside it: {beside}.")
 
 

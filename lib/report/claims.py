@@ -14,6 +14,7 @@ import yaml
 
 from lib.core.records import DataError, read_json
 from lib.report.html import scroll
+from lib.report.words import validity
 from lib.workbook.book import METRICS
 from lib.workbook.tables import interval
 
@@ -47,6 +48,7 @@ class Finding(TypedDict):
     set: str  # when the target was
     met: bool | None  # None: without a target, or without a number
     note: str  # what is counted otherwise in this world
+    judge: dict[str, Any] | None  # who was believed, and whether the suite allows it; if tried
     link: str  # to the place where it was measured
     beside: dict[str, dict[str, Any] | None]  # {control or baseline: its number}
 
@@ -137,11 +139,20 @@ def finding(source: dict[str, Any], world: World) -> Finding | None:
     reached = [reaches(value[part], goal) for goal, part, reaches, _ in goals
                if value and value[part] is not None]
     met = all(reached) if goals and len(reached) == len(goals) else None
+    judge = judge_of(source, world)
+    met = None if judge and not judge["valid"] else met  # no claim rests on such a judge
     place = f"{world.folder}/{notebook}" if world.folder else notebook
     beside = {name: _number(metric, world) for name, metric in source.get("beside", {}).items()}
     return Finding(metric=source["metric"], value=value, measure=measure, target=", ".join(words),
-                   set=given.get("set", ""), met=met, note=source.get("note", ""),
+                   set=given.get("set", ""), met=met, note=source.get("note", ""), judge=judge,
                    link=f"{place}.html#{source['section']}", beside=beside)
+
+
+def judge_of(source: dict[str, Any], world: World) -> dict[str, Any] | None:
+    """The judge that a claim rests on, as page 4 records it; None for none, or one never tried."""
+    notebook, _, key = source.get("judged_by", "").partition(".")
+    found = world.metrics.get(notebook, {}).get(key) or {}
+    return {part: found[part] for part in ("name", "suite", "valid")} if "suite" in found else None
 
 
 def check(value: dict[str, Any] | None, kind: str, metric: str) -> None:
@@ -193,7 +204,8 @@ def told(found: Finding) -> tuple[str, str]:
     count = f"n = {n}" if n is not None else ""
     certain = by != "range" and found["value"]["rate"] in (0, 1)  # then the bound is an exact one
     covers = f"{'exact' if certain else MADE_BY[by]}, over {over}" if by else ""
-    words = "; ".join(filter(None, [count, covers, found["note"], goal]))
+    parts = [count, covers, found["note"], validity(found.get("judge")), goal]
+    words = "; ".join(filter(None, parts))
     return figure(found["value"], measure["kind"]), words
 
 
@@ -254,7 +266,8 @@ def as_records(rows: list[Row], places: list[World]) -> list[dict[str, Any]]:
              "value": found["value"], "interval": {key: found["measure"].get(key)
                                                    for key in ("over", "by")},
              "target": found["target"] and {"goal": found["target"], "set": found["set"]},
-             "met": found["met"], "beside": found["beside"], "effect": row["effect"]}
+             "met": found["met"], "beside": found["beside"], "effect": row["effect"],
+             **({"judge": found["judge"]} if found["judge"] else {})}
             for row in rows for place, found in zip(places, row["findings"], strict=True)
             if found and found["value"] is not None]
 

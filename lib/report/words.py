@@ -38,3 +38,33 @@ def apart(one: Mapping[str, Any], other: Mapping[str, Any], better: str = "above
 def tried(found: Mapping[str, Any]) -> dict[str, Any]:
     """The controls of page 10 that could be run: with too few pairs nothing was trained."""
     return {name: one for name, one in (found.get("controls") or {}).items() if one}
+
+
+def valid(found: Mapping[str, Any]) -> bool:
+    """Whether the judge of a page may carry a verdict; one that was never tried still does."""
+    return (found.get("evaluator") or {}).get("valid", True)
+
+
+def trusted(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Page 4's share of wins by its judge, or by the truth where that judge is not valid here."""
+    return found["preference_over_base" if valid(found) else "truth_preference_over_base"]
+
+
+def validity(judge: Mapping[str, Any] | None) -> str:
+    """What a claim has to say of the judge that it rests on; "" where there is nothing to say."""
+    if not judge:
+        return ""
+    suite = judge["suite"]
+    right = f"{decimal(suite)} of {suite['n']} cases of known outcome right"
+    if judge["valid"]:
+        return f"by a judge that gets {right}"
+    return f"not valid here: its judge, {judge['name']}, gets only {right}, so no claim rests on it"
+
+
+def judge_tried(found: Mapping[str, Any]) -> str:
+    """What the suite says of a page's judge, in brackets; "" where it was never tried."""
+    judge = found.get("evaluator") or {}
+    if "suite" not in judge:
+        return ""
+    verdict = "the judge" if judge["valid"] else "the judge is not valid here: it"
+    return f" ({verdict} gets {percent(judge['suite'])} of cases of known outcome right)"

@@ -98,6 +98,11 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("generalisation.forgetting.methods.full.epohcs", 1, "full.epohcs is not a setting; did you "
                                                          "mean 'epochs'?"),
     ("experts.reviewers", 2, "ratings_per_item is 3; it must be at most the number of reviewers"),
+    ("experts.models", ["base"], "models and files name base; a review needs two models or more"),
+    ("experts.models", ["base", "tuned", "base"], "each named once"),
+    ("experts.models", ["base", "tie"], "'tie' cannot be a model's name in a review"),
+    ("experts.files", {"base": "x.jsonl"}, "name tuned, larger, base, base; a review needs two"),
+    ("experts.items", 2, "items is 2; 3 models make 3 pairs, and each needs an item"),
     ("generalisation.explanations.strengths", [0.7, 1.0], "strengths must lie between 0.5 and 1"),
     ("instruction.job_ads.missed", {"age": 0.1}, "missed must give a probability from 0 to 1"),
     ("pretraining.roles", {}, "pretraining.roles is {}; it must "),
@@ -230,7 +235,8 @@ def test_judges_of_texts_have_the_usual_weights():
 
 def test_several_judges_without_a_model_of_their_own_are_no_role():
     line = {"name": "words", "kind": "lexical", "model": ""}
-    found = preset(("default.judging.panel.1", line), ("default.models.evaluation_judge", ""))
+    found = preset(("default.judging.panel.1", line), ("default.models.larger", ""),
+                   ("default.models.encoder", ""))
     assert found.judging.panel[1].lexical == found.judging.usual.lexical
 
 

@@ -4,7 +4,7 @@ import random
 import re
 from types import SimpleNamespace
 
-from lib.studies.experts import pages
+from lib.studies.experts import design, pages
 
 HOSTILE = ("</script><script>window.hit=1</script><img src=x onerror='window.hit=2'> {{data}} "
            "{{policy}} ${1} %s \u2028 \ud800 \u202e <!-- & &lt; \x00 \"'`")
@@ -54,8 +54,8 @@ def make(hostile=(), **changes):
             domain = f"{HOSTILE} {model[:2]}"
             written[model][f"test-{number}"] = profiles[f"test-{number}"] | {"domain": domain}
     given = settings(**changes)
-    items, _ = pages.draw_items(prompts, written, given.items, given.seed)
-    return items, *pages.make_pages(items, pages.assign(items, given))
+    items, _ = design.draw_items(prompts, written, given.items, given.seed)
+    return items, *pages.make_pages(items, design.assign(items, given))
 
 
 def embedded(page):

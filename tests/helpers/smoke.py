@@ -24,6 +24,8 @@ COPIED = (
     "data/finance/README.md",
     "data/explanations/README.md",
     "data/models/embedded",
+    "data/judge_cases",
+    "data/abstracts/README.md",
     "README.md",
     "CITATION.cff",
     "reports/notebooks/08_benchmarks.ipynb",

@@ -11,7 +11,7 @@ from lib.core.sections.judging import Judging
 from lib.core.settings import load
 from lib.endpoint.store import reply
 from lib.judging.chat import Chat
-from lib.judging.panel import Panel, Training, assemble, family
+from lib.judging.panel import Panel, Training, assemble
 
 PROMPT = {"id": "p", "abstracts": [{"title": "bees", "text": ""}], "messages": []}
 
@@ -120,11 +120,3 @@ def test_what_a_judge_lacks_is_said(with_members, tmp_path):
     chosen = whole.judging.model_copy(update={"panel": whole.judging.panel[1:]})
     with pytest.raises(DataError, match="'both' is made of 'near', which is not among the judges"):
         assembled(whole.model_copy(update={"judging": chosen}), Training(PROMPTS, TEXTS))
-
-
-def test_families():
-    assert family("mistralai/Mixtral-8x7B-Instruct-v0.1") == family("mistral-large") == "mistral"
-    assert family("meta-llama/Meta-Llama-3-70B-Instruct") == "llama"
-    assert family("qwen2.5:7b") == "qwen" and family("acme/new-model") == "acme"
-    ours = [f"data/models/embedded/{role}" for role in ("label_judge", "base")]
-    assert {family(name) for name in ours} == {"embedded"}

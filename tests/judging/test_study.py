@@ -8,11 +8,19 @@ from lib.judging import study
 def test_members_of_the_candidates_family_are_named():
     _, settings = load("paper")
     rows = {row["judge"]: row for row in study.members(settings.judging, settings.models)}
-    assert rows["llama"]["family"] == "llama" and rows["llama"]["the base's family"] == "no"
+    assert rows["llama"]["family"] == "language model: llama"
+    assert rows["llama"]["the base's family"] == "no"
     _, settings = load("default")
     chat = study.members(settings.judging, settings.models)[-1]
     assert chat["model"] == settings.models.label_judge, "a role becomes a model's name"
-    assert chat["the base's family"] == "yes" and chat["votes while screening"] == "no"
+    assert chat["the base's family"] == "no" and chat["votes while screening"] == "no"
+
+
+def test_a_member_of_the_bases_series_is_akin_to_it():
+    _, settings = load("laptop")
+    models = settings.models.model_copy(update={"base": "Qwen/Qwen2.5-0.5B-Instruct"})
+    judge, = study.members(settings.judging, models)
+    assert judge["the base's family"] == "yes"
 
 
 def test_ties_and_invalid_votes_are_counted():

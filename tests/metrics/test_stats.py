@@ -204,3 +204,49 @@ def test_a_difference_that_is_always_0_is_bounded_on_both_sides():
     found = stats.mean([0.0] * 20, kind="difference")
     share = stats.mean([0.0] * 20)
     assert found["high"] == -found["low"] == share["high"] > 0 == found["rate"] == share["low"]
+
+
+def test_the_crossed_bootstrap_of_one_factor_is_the_cluster_bootstrap():
+    rng = np.random.default_rng(0)
+    values, keys = rng.random(60), [f"p{number // 3}" for number in range(60)]
+
+    def mean(counts):
+        return [counts @ values / counts.sum()]
+    (ours,) = stats.crossed_bootstrap([keys], mean, draws=4000)
+    theirs = stats.mean(values, keys, draws=4000)
+    assert ours == pytest.approx(theirs, abs=0.01) and ours["rate"] == pytest.approx(values.mean())
+    assert stats.crossed_bootstrap([keys], mean, draws=50) == stats.crossed_bootstrap(
+        [keys], mean, draws=50)
+
+
+def test_the_crossed_bootstrap_covers_where_rows_share_two_things():
+    def covered(factors, trial):
+        rng = np.random.default_rng(trial)
+        effects = rng.normal(size=12)[:, None] + rng.normal(size=15)[None, :]
+        values = (effects + rng.normal(size=(12, 15))).ravel()
+        keys = {"reviewer": np.repeat(np.arange(12), 15), "text": np.tile(np.arange(15), 12)}
+        (found,) = stats.crossed_bootstrap(
+            [keys[name] for name in factors], lambda counts: [counts @ values / counts.sum()],
+            seed=trial, draws=200)
+        return found["low"] <= 0 <= found["high"]
+    both = np.mean([covered(("reviewer", "text"), trial) for trial in range(60)])
+    one = np.mean([covered(("reviewer",), trial) for trial in range(60)])
+    assert both >= 0.88 and one < both
+
+
+def test_the_crossed_bootstrap_without_spread_or_rows():
+    (alone,) = stats.crossed_bootstrap([["a", "a"], [1, 2]], lambda counts: [counts.mean()])
+    assert alone == {"rate": 1.0, "low": None, "high": None, "n": 2}
+    assert stats.crossed_bootstrap([[], []], lambda counts: [1.0]) == []
+    assert stats.crossed_bootstrap([[1, 2]], lambda counts: None) == []
+    (some,) = stats.crossed_bootstrap(
+        [[1, 2]], lambda counts: None if counts[0] == 2 else [float(counts[0])], draws=99)
+    assert (some["low"], some["high"]) == (0, 1), "draws that give nothing are left out"
+
+
+def test_a_bootstrapped_share_of_none_or_all_gets_an_exact_interval():
+    none, some = ({"rate": rate, "low": rate, "high": rate, "n": 9} for rate in (0.0, 0.5))
+    assert stats.widened(none, 4)["high"] == pytest.approx(stats.exact(0, 4)[1])
+    assert stats.widened(some, 4) == some
+    lone = {"rate": 1.0, "low": None, "high": None, "n": 9}
+    assert stats.widened(lone, 1) == lone, "one cluster tells nothing of others"

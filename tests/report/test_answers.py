@@ -44,6 +44,18 @@ def test_a_preference_that_turns_changes_what_is_said():
         "It is better", "It cannot be told from its base", "It is worse"]
 
 
+def test_a_judge_that_is_not_valid_carries_no_verdict():
+    judge = {"name": "reference", "suite": rate(0.56), "valid": False}
+    found = {**EVALUATION, "truth_preference_over_base": rate(0.5), "evaluator": judge,
+             "versus_larger": {"judge": rate(0.2), "truth": rate(0.8)}}
+    said = answers.evaluation(found)
+    assert said.startswith("It cannot be told from its base: preferred in 90 %")
+    assert "labelled nothing (the judge is not valid here: it gets 56 % [51, 61] of" in said
+    first = answers.overall({"04_evaluation": found}, {})[0]
+    assert "not so that one could see it" in first and "not valid here" in first
+    assert "is beaten" in first, "by the truth"
+
+
 def test_the_whole_answer_follows_both_worlds():
     own = {"04_evaluation": EVALUATION, "10_comparison": {
         "controls": {name: {"judge": {"over_base": rate(0.5)}} for name in ("shuffled", "sft")},

@@ -190,3 +190,35 @@ def test_nothing_but_the_results_of_the_readme_is_replaced(claimed):
                    f"{claims.END} x {claims.START}"):
         with pytest.raises(DataError, match=r"^README.md: its results stand between .* put back"):
             claims.with_results(broken, [])
+
+
+JUDGE = {"name": "words", "suite": {"rate": 0.56, "low": 0.49, "high": 0.62, "n": 252}}
+BY_JUDGE = ("- {claim: a, chapter: c, synthetic: {measure: m, metric: n.x, section: s, "
+            "judged_by: n.judge, target: {at_least: 0.5, set: then}}}\n")
+
+
+def test_a_claim_says_whether_its_judge_is_valid_and_is_met_only_then(claimed):
+    def of(judge):
+        row, = claimed(BY_JUDGE, {"n": {"x": NUMBER, "judge": judge}}, {})
+        found, = filter(None, row["findings"])
+        record, = claims.as_records([row], [claims.World("own", "", {}),
+                                            claims.World("real", "far", {})])
+        return found["met"], claims.told(found)[1], record.get("judge")
+
+    met, words, record = of({**JUDGE, "valid": False, "family": "lexical"})
+    assert met is None and record == {**JUDGE, "valid": False}
+    assert ("not valid here: its judge, words, gets only 0.56 of 252 cases of known outcome right, "
+            "so no claim rests on it; target ≥ 0.50") in words
+    met, words, _ = of({**JUDGE, "valid": True})
+    assert met is True and "by a judge that gets 0.56 of 252 cases" in words
+    assert of({"name": "words"}) == (True, "n = 9; Wilson's, over x; target ≥ 0.50", None)
+
+
+def test_every_claim_by_a_judge_names_it():
+    words = ("preference_over_base", ".judge")
+    parts = ("truth_", "names.", "descriptions.", "people", "human_", "held_out")
+    for claim in CLAIMS:
+        for source in (claim[world] for world in ("synthetic", "real") if world in claim):
+            metric = source.get("metric", "").removeprefix("04_evaluation.")
+            by_judge = metric.endswith(words) and not any(part in metric for part in parts)
+            assert bool(source.get("judged_by")) == by_judge, metric

@@ -17,3 +17,16 @@ def test_numbers_without_an_interval_or_without_a_value_are_shown_as_such():
         "above", "not to be told from", "below"]
     assert [words.than_even(rate(share), "+", "=", "-") for share in (0.7, 0.52, 0.3)] == [
         "+", "=", "-"]
+
+
+def test_the_word_of_a_judge_that_is_not_valid_is_replaced_by_the_truths():
+    numbers = {"preference_over_base": rate(0.9), "truth_preference_over_base": rate(0.5)}
+    judge = {"name": "reference", "suite": rate(0.56), "valid": False}
+    assert words.trusted(numbers) == rate(0.9), "never tried"
+    assert words.judge_tried(numbers) == words.judge_tried({"evaluator": {"name": "x"}}) == ""
+    assert words.trusted({**numbers, "evaluator": judge}) == rate(0.5)
+    assert words.judge_tried({"evaluator": judge}) == (
+        " (the judge is not valid here: it gets 56 % [51, 61] of cases of known outcome right)")
+    assert words.trusted({**numbers, "evaluator": {**judge, "valid": True}}) == rate(0.9)
+    assert words.validity(None) == "" and "no claim rests" not in words.validity(
+        {**judge, "valid": True})

@@ -141,10 +141,11 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     assert not {path: size for path, size in sizes.items() if size > 300}
     assert 80 <= statistics.median(sizes.values()) <= 160
     lines = sum(len(source(path).splitlines()) for path in MODULES)
-    # Among them the real study's 3,000, 1,800 against faults and harm, and drawings for phones.
-    assert lines <= 20_850
+    # Among them: the real study 3,000, against faults and harm 1,800, the experts 1,300,
+    # judges of judges 450, conditions trained anew 250, drawings for phones.
+    assert lines <= 22_300
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 400
-    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 445
+    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 460
 
 
 def test_tests_mirror_the_packages():

@@ -1,9 +1,10 @@
 """Who judges, how, and at what price."""
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from lib.core.sections.models import Models
 from lib.core.sections.section import Count, Section, Seed, Share
 
 # Kinds of judges whose scores may be standardised, to make one judge of several.
@@ -75,7 +76,8 @@ class Usual(Section):
 class Panelist(Section):
     """One judge. Only kind chat has temperature and max_tokens, only the kind a section its name.
 
-    standardised: the weights, by name, of other judges of the panel, who then do not vote.
+    standardised: the weights, by name, of other judges of the panel, who then do not vote. family:
+    see lib/core/families.py; "": as the model's name tells.
     """
     name: str = Field(min_length=1)
     kind: Literal["reference", "likelihood", "chat", "endpoint", "encoder", "lexical",
@@ -91,6 +93,11 @@ class Panelist(Section):
     encoder: Encoding | None = None
     lexical: Lexical | None = None
     standardised: dict[str, float] | None = Field(default=None, min_length=1)
+    family: str = ""
+
+    def of(self, models: Models) -> str:
+        """The model that judges: what plays the role that `model` names, or the one it names."""
+        return getattr(models, self.model, self.model)
 
     @model_validator(mode="after")
     def a_judge_has_what_its_kind_needs(self) -> Self:
@@ -103,6 +110,23 @@ class Panelist(Section):
             raise ValueError(f"{judge}; {min(misplaced)} belongs to a judge of kind chat, or into "
                              "the section `endpoint`")
         return self
+
+
+def sound(panel: list[Panelist]) -> list[Panelist]:
+    """A panel whose judges have names of their own, and are made only of others that score."""
+    names = [judge.name for judge in panel]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
+    scoring = [judge.name for judge in panel if judge.kind in SCORING]
+    for judge in panel:
+        unknown = [name for name in judge.standardised or {} if name not in scoring]
+        if unknown:
+            raise ValueError(f"{judge.name!r} is made of {unknown[0]!r}, which is no judge of "
+                             f"the panel of kind {', '.join(SCORING)}")
+    return panel
+
+
+Panel = Annotated[list[Panelist], AfterValidator(sound)]
 
 
 class Study(Section):
@@ -123,37 +147,23 @@ class Judging(Section):
     drop_cycles: bool
     tie_margin: float = Share
     usual: Usual
-    panel: list[Panelist] = Field(min_length=1)
+    panel: Panel = Field(min_length=1)
     study: Study
 
     @model_validator(mode="before")
     @classmethod
     def judges_have_what_is_usual(cls, given: Any) -> Any:
         """Each line of the panel, completed by `usual` with what its kind of judge has."""
-        if not isinstance(given, dict):
-            return given
-        usual, panel = given.get("usual"), given.get("panel")
-        if not (isinstance(usual, dict) and isinstance(panel, list)):
-            return given
-        panel = [with_usual(judge, usual) if isinstance(judge, dict) else judge for judge in panel]
-        return {**given, "panel": panel}
+        return completed(given, given.get("usual")) if isinstance(given, dict) else given
 
-    @model_validator(mode="after")
-    def names_differ(self) -> Self:
-        names = [judge.name for judge in self.panel]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two judges of the panel have the same name ({', '.join(names)})")
-        return self
 
-    @model_validator(mode="after")
-    def parts_of_a_judge_score(self) -> Self:
-        scoring = [judge.name for judge in self.panel if judge.kind in SCORING]
-        for judge in self.panel:
-            unknown = [name for name in judge.standardised or {} if name not in scoring]
-            if unknown:
-                raise ValueError(f"{judge.name!r} is made of {unknown[0]!r}, which is no judge of "
-                                 f"the panel of kind {', '.join(SCORING)}")
-        return self
+def completed(section: dict[str, Any], usual: Any) -> dict[str, Any]:
+    """A section with a panel, each line of which has what is usual for its kind of judge."""
+    panel = section.get("panel")
+    if not (isinstance(usual, dict) and isinstance(panel, list)):
+        return section
+    return {**section, "panel": [with_usual(judge, usual) if isinstance(judge, dict) else judge
+                                 for judge in panel]}
 
 
 def with_usual(judge: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lib.core.sections.judging import Panel
 from lib.core.sections.section import Count, Positive, Section, Seed, Share
 from lib.core.sections.tuning import Tuning
 
@@ -21,9 +22,10 @@ class Shown(Section):
 
 
 class Evaluation(Section):
-    """Under which decoding settings models are compared."""
+    """By whom, and under which decoding settings, models are compared."""
     seed: int = Seed
     judge: str
+    panel: Panel
     thesis_texts: int = Count
     control_texts: int = Count
     shown: Shown
@@ -67,8 +69,10 @@ class Replication(Section):
 
 
 class Experts(Section):
-    """The review of pairs by people."""
+    """The review of pairs by people. files: {a further model: its file of profiles}."""
     seed: int = Seed
+    models: list[str]
+    files: dict[str, str]
     items: int = Field(ge=1, le=999)
     reviewers: int = Field(ge=1, le=99)
     ratings_per_item: int = Field(ge=1)
@@ -82,6 +86,20 @@ class Experts(Section):
         if self.ratings_per_item > self.reviewers:
             raise ValueError(f"ratings_per_item is {self.ratings_per_item}; it must be at most the "
                              f"number of reviewers ({self.reviewers})")
+        return self
+
+    @model_validator(mode="after")
+    def models_can_be_told_apart(self) -> Self:
+        names = [*self.models, *self.files]
+        if len(set(names)) < max(len(names), 2):
+            raise ValueError(f"models and files name {', '.join(names) or 'nothing'}; a review "
+                             "needs two models or more, each named once")
+        if wrong := [name for name in names if name == "tie" or not name.strip()]:
+            raise ValueError(f"{wrong[0]!r} cannot be a model's name in a review; take another")
+        pairs = len(names) * (len(names) - 1) // 2
+        if self.items < pairs:
+            raise ValueError(f"items is {self.items}; {len(names)} models make {pairs} pairs, and "
+                             "each needs an item")
         return self
 
 

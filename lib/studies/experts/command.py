@@ -27,7 +27,8 @@ def command(given: Namespace) -> None:
     else:
         raise DataError(f"{given.folder}: no such folder; give that of the reviewers' files.")
     for row in aside:
-        say(f"set aside: {row['file']}: {row['reason']}", error=True)
+        place = f" ({row['where']})" if row["where"] else ""
+        say(f"set aside: {row['file']}: {row['reason']}{place}", error=True)
     if not read:
         raise DataError(f"{given.folder}: no submission that can be used ({len(aside)} set aside); "
                         "put the .json files there.")
@@ -40,6 +41,11 @@ def command(given: Namespace) -> None:
             say(f"{name.replace('_', ' ')}:")
             for model, value in numbers[name].items():
                 say(f"  {model:24} {shown(value)}")
+        fitted = numbers["bradley_terry"]
+        say("choice shares (Bradley-Terry):")
+        for model, value in fitted["choice_shares"].items():
+            say(f"  {model:24} {shown(value)}")
+        say(*filter(None, (fitted["refused"], fitted["caution"])))
         say(f"alpha: {shown(numbers['agreement']['alpha'])}")
         say(f"self-consistency: {shown(numbers['self_consistency'])}")
     # Reasons only: the names of files may be names of persons.

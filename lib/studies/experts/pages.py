@@ -1,4 +1,4 @@
-"""The experts' review: blind pairs of profiles, one self-contained page per reviewer, answers read.
+"""The experts' review: one self-contained page of blind pairs per reviewer, and answers read.
 
 The pages name neither models nor authors. The key, which stays with the researcher, says what was
 shown to whom.
@@ -6,102 +6,23 @@ shown to whom.
 import base64
 import hashlib
 import json
-import random
 import re
 import zlib
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lib.competencies.profiles import canonical
 from lib.core.records import DataError, read_json
-from lib.core.rows import Profile, Prompt
-from lib.core.sections.studies import Experts
-from lib.studies.experts.submissions import Aside, read_each
+from lib.studies.experts.design import Item, Question
+from lib.studies.experts.submissions import Aside, Refused, read_each
 
 FORMAT = "competency-review/1"
-PAIRS = (("tuned", "base"), ("tuned", "larger"), ("larger", "base"))
 CHOICES = ("left", "right", "tie", "cannot_judge")
 SHOWN = ("item", "left", "right")  # of a question: an item, and the profile on each side
 LONGEST = 1e9  # seconds on a question; a page may lie open for a year, but not for thirty
 TEMPLATE = Path(__file__).with_name("review.html")
-Question = dict[str, str]  # one of SHOWN each
 
 
-def draw_items(prompts: list[Prompt], written: dict[str, dict[str, Profile | None]], count: int,
-               seed: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Pairs of profiles to review: of each pair of models equally many, few authors twice.
-
-    written: {model: {prompt id: profile or None}} for the models in PAIRS.
-    Returns (items, left_out). An item is {"item", "prompt", "pair", "abstracts", "profiles"}; its
-    profiles are keyed by an opaque id, in an order that tells nothing, and hold {"model",
-    "profile"}. left_out counts the pairs that cannot be compared: {"unreadable", "identical"}.
-    There are fewer items than `count` where the data have no more.
-    """
-    rng = random.Random(f"items/{seed}")
-    left_out, pools = {"unreadable": 0, "identical": 0}, {}
-    for pair in PAIRS:
-        usable = []
-        for prompt in prompts:
-            one, other = (written[model].get(prompt["id"]) for model in pair)
-            if not one or not other:
-                left_out["unreadable"] += 1
-            elif canonical(one) == canonical(other):
-                left_out["identical"] += 1
-            else:
-                usable.append(prompt)
-        pools[pair] = rng.sample(usable, len(usable))
-    drawn: list[tuple[Prompt, tuple[str, str]]] = []
-    used: Counter[str] = Counter()
-    while len(drawn) < count and any(pools.values()):
-        for pair in [pair for pair in PAIRS if pools[pair]][:count - len(drawn)]:
-            prompt = min(pools[pair], key=lambda row: used[row["id"]])
-            pools[pair].remove(prompt)
-            used[prompt["id"]] += 1
-            drawn.append((prompt, pair))
-    rng.shuffle(drawn)  # so that an item's number does not tell its pair of models
-    items = []
-    for number, (prompt, pair) in enumerate(drawn, 1):
-        profiles = {}
-        for model in rng.sample(pair, 2):
-            name = f"{rng.getrandbits(40):010x}"
-            profiles[name] = {"model": model, "profile": written[model][prompt["id"]]}
-        items.append({"item": f"item-{number:03d}", "prompt": prompt["id"], "pair": list(pair),
-                      "abstracts": prompt["abstracts"], "profiles": profiles})
-    return items, left_out
-
-
-def assign(items: list[dict[str, Any]], experts: Experts) -> dict[str, list[Question]]:
-    """Who sees what, in which order and on which side: questions of each reviewer.
-
-    Each item goes to `ratings_per_item` reviewers, those who have the fewest items so far, and
-    among them the fewest of this pair of models. Order and sides are random for each reviewer.
-    `repeated` items of a reviewer's first half come again in the second, with sides swapped.
-    """
-    rng = random.Random(f"reviewers/{experts.seed}")
-    reviewers = [f"R{number}" for number in range(1, experts.reviewers + 1)]
-    load: Counter[Any] = Counter()
-    questions: dict[str, list[Question]] = {reviewer: [] for reviewer in reviewers}
-    for item in items:
-        pair = tuple(item["pair"])
-        ranked = rng.sample(reviewers, len(reviewers))
-        ranked.sort(key=lambda name: (load[name], load[name, pair]))
-        for reviewer in ranked[:experts.ratings_per_item]:
-            load.update([reviewer, (reviewer, pair)])
-            left, right = rng.sample(list(item["profiles"]), 2)
-            questions[reviewer].append({"item": item["item"], "left": left, "right": right})
-    for reviewer, asked in questions.items():
-        rng.shuffle(asked)
-        half = (len(asked) + 1) // 2
-        late = asked[half:]
-        for row in rng.sample(asked[:half], min(experts.repeated, half)):
-            late.append({"item": row["item"], "left": row["right"], "right": row["left"]})
-        rng.shuffle(late)
-        questions[reviewer] = asked[:half] + late
-    return {reviewer: asked for reviewer, asked in questions.items() if asked}
-
-
-def make_pages(items: list[dict[str, Any]], questions: dict[str, list[Question]],
+def make_pages(items: list[Item], questions: dict[str, list[Question]],
                ) -> tuple[dict[str, str], dict[str, Any]]:
     """The pages and their key: ({reviewer: HTML}, key). Equal input gives equal bytes."""
     content, known = {}, {}
@@ -150,25 +71,29 @@ def read_key(path: Path) -> dict[str, Any]:
     return key
 
 
-def read_submissions(folder: Path, key: dict[str, Any],
+def read_submissions(folder: Path, key: dict[str, Any], apart: Path | None = None,
                      ) -> tuple[dict[str, list[dict[str, Any]]], Aside]:
     """Submissions in a folder and its sub-folders that fit the key, by reviewer.
 
-    They end in .json, or in .txt where text was copied. Returns ({reviewer: answers}, set aside as
-    {"file", "reason"}): what `listed` leaves out, what is partial, edited, of
-    other pages or not understood. Of two equal ones of a reviewer one is read, a complete one
-    replaces the partial one that it continues; of two that contradict each other none is read.
+    They end in .json, or in .txt where text was copied. apart: a folder inside with files of
+    another kind. Returns ({reviewer: answers}, set aside as {"file", "where", "reason"}): what
+    `listed` leaves out, what is partial, edited, of other pages or not understood. Of two equal
+    ones of a reviewer one is read, a complete one replaces the partial one that it continues; of
+    two that contradict each other none is read.
     """
-    sound, aside = read_each(folder, (".json", ".txt"), lambda value: check_submission(value, key))
+    sound, aside = read_each(folder, (".json", ".txt"), lambda value: check_submission(value, key),
+                             apart)
     found: dict[str, dict[str, list[Any]]] = {}
-    for path, value in sound.items():
-        found.setdefault(value["reviewer"], {})[path.name] = value["answers"]
+    for file, value in sound.items():
+        found.setdefault(value["reviewer"], {})[file] = value["answers"]
     read = {}
     for reviewer in [reviewer for reviewer in key["pages"] if reviewer in found]:
-        name, reasons = settle(reviewer, found[reviewer], len(key["pages"][reviewer]["questions"]))
-        aside += [{"file": file, "reason": reason} for file, reason in reasons.items()]
-        if name:
-            read[reviewer] = found[reviewer][name]
+        total = len(key["pages"][reviewer]["questions"])
+        file, reasons = settle(reviewer, found[reviewer], total)
+        aside += [{"file": name, "where": "answers", "reason": reason}
+                  for name, reason in reasons.items()]
+        if file:
+            read[reviewer] = found[reviewer][file]
     return read, sorted(aside, key=lambda row: row["file"])
 
 
@@ -190,46 +115,61 @@ def settle(reviewer: str, files: dict[str, list], total: int) -> tuple[str, dict
 
 
 def check_submission(value: Any, key: dict[str, Any]) -> dict[str, Any]:
-    """One submission, if it is one of the key's. Raises DataError."""
+    """One submission, if it is one of the key's. Raises Refused."""
     if not isinstance(value, dict) or not str(value.get("format")).startswith("competency-review/"):
-        raise DataError("not a submission of the review page")
+        raise Refused("not a submission of the review page", "format")
     if value["format"] != FORMAT:
-        raise DataError(f"format {value['format'][:40]!r}, but this workbook reads {FORMAT!r}")
+        raise Refused(f"format {value['format'][:40]!r}, but this workbook reads {FORMAT!r}",
+                      "format")
     reviewer = value.get("reviewer")
     page = key["pages"].get(reviewer) if isinstance(reviewer, str) else None
     if value.get("set") != key["set"]:
-        raise DataError("made for another set of items: the pages were drawn anew since; go back "
-                        "to the version that was sent out")
+        raise Refused("made for another set of items: the pages were drawn anew since; go back to "
+                      "the version that was sent out", "set")
     if page is None or value.get("page") != page["page"]:
-        raise DataError("its reviewer and page do not belong together in the key")
-    answers: Any = value.get("answers")
-    asked, partial = page["questions"], value.get("partial")
-    sound = isinstance(answers, list) and all(map(_is_answer, answers))
-    if not sound or not isinstance(partial, bool):
-        raise DataError("its answers do not have the form that the page writes")
+        raise Refused("its reviewer and page do not belong together in the key", "reviewer, page")
+    asked, answers = page["questions"], _answers(value)
     if value.get("checksum") != checksum(value):
-        raise DataError("edited: the checksum does not fit the answers; ask for the file as it was "
-                        "downloaded")
-    shown = [{name: answer[name] for name in SHOWN} for answer in answers]
-    numbers = [answer["question"] for answer in answers]
-    if shown != asked[:len(answers)] or numbers != list(range(1, len(answers) + 1)):
-        raise DataError("its questions are not those of the page")
-    if partial != (len(answers) < len(asked)):
-        raise DataError("edited: it does not say rightly whether it is partial")
+        raise Refused("edited: the checksum does not fit the answers; ask for the file as it was "
+                      "downloaded", "checksum")
+    for number, answer in enumerate(answers, 1):
+        shown = {name: answer[name] for name in SHOWN}
+        if answer["question"] != number or [shown] != asked[number - 1:number]:
+            raise Refused("its questions are not those of the page", f"answer {number}")
+    if value["partial"] != (len(answers) < len(asked)):
+        raise Refused("edited: it does not say rightly whether it is partial", "partial")
     return value
 
 
-def _is_answer(answer):
-    if not isinstance(answer, dict) or type(answer.get("question")) is not int:
-        return False
-    if not all(isinstance(answer.get(name), str) for name in (*SHOWN, "choice")):
-        return False
+def _answers(value):
+    """The answers of a submission, once each of them has the form that the page writes."""
+    answers, wrong = value.get("answers"), "partial"
+    if isinstance(value.get("partial"), bool):
+        wrong = "" if isinstance(answers, list) else "answers"
+        for number, answer in enumerate([] if wrong else answers, 1):
+            if field := _wrong(answer):
+                wrong = f"answer {number}: {field}"
+                break
+    if wrong:
+        raise Refused("its answers do not have the form that the page writes", wrong)
+    return answers
+
+
+def _wrong(answer):
+    """The first field of an answer that the page would not write so; "" where it would."""
+    if not isinstance(answer, dict):
+        return "no object"
     seconds = answer.get("seconds")  # NaN lies in no range, and no whole number is too long for it
     reason = answer.get("reason", "why")  # of one line; who gave none wrote no such field
-    if not isinstance(reason, str) or not 0 < len(reason) <= 300 or len(reason.splitlines()) != 1:
-        return False
-    return (answer["choice"] in CHOICES and type(seconds) in (int, float)
-            and 0 <= seconds <= LONGEST)
+    checks = {
+        "question": type(answer.get("question")) is int,
+        **{name: isinstance(answer.get(name), str) for name in SHOWN},
+        "choice": isinstance(answer.get("choice"), str) and answer["choice"] in CHOICES,
+        "seconds": type(seconds) in (int, float) and 0 <= seconds <= LONGEST,
+        "reason": (isinstance(reason, str) and 0 < len(reason) <= 300
+                   and len(reason.splitlines()) == 1),
+    }
+    return next((name for name, sound in checks.items() if not sound), "")
 
 
 def checksum(value: dict[str, Any]) -> str:

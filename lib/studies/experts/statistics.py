@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.core.rows import Profile, Rate
+from lib.core.rows import Rate
 from lib.metrics import stats
+from lib.studies.experts import strengths
 
 ENOUGH_ITEMS, ENOUGH_REVIEWERS = 30, 3  # for the alternative annotator test, as its authors advise
 Rows = list[dict[str, Any]]  # of `judgments`
@@ -15,12 +16,13 @@ Labels = dict[str, str | None]  # {item: label}
 
 
 def judgments(key: dict[str, Any], submissions: dict[str, Rows]) -> Rows:
-    """One row per answer: {"reviewer", "item", "pair", "winner", "label", "side", "seconds",
-    "again"}.
+    """One row per answer: {"reviewer", "item", "prompt", "pair", "left", "right", "winner",
+    "label", "side", "seconds", "again"}.
 
     winner: the preferred model, "tie", or None where the reviewer could not judge. label: the same
     as "a", "b" or "tie", for the item's profiles in the arbitrary order of their ids: with models
-    as labels, a clear winner would pass for chance agreement. side: the choice as made on the page.
+    as labels, a clear winner would pass for chance agreement. left, right: the models as they
+    stood on the page. side: the choice as made there.
     again: True for the second showing of an item.
     """
     rows = []
@@ -33,41 +35,32 @@ def judgments(key: dict[str, Any], submissions: dict[str, Rows]) -> Rows:
             if chosen := answer.get(choice):  # the profile's id on that side
                 winner = item["profiles"][chosen]
                 label = "ab"[sorted(item["profiles"]).index(chosen)]
-            rows.append({"reviewer": reviewer, "item": name, "pair": tuple(item["pair"]),
-                         "winner": winner, "label": label, "side": choice,
+            rows.append({"reviewer": reviewer, "item": name, "prompt": item["prompt"],
+                         "pair": tuple(item["pair"]), "left": item["profiles"][answer["left"]],
+                         "right": item["profiles"][answer["right"]], "winner": winner,
+                         "label": label, "side": choice,
                          "seconds": answer["seconds"], "again": name in seen})
             seen.add(name)
     return rows
-
-
-def labels(items: Rows, compare: Callable[[str, Profile, Profile], float | None]) -> Labels:
-    """A judge's label for each item, to set beside those of `judgments`; None where it cannot tell.
-
-    items: of `pages.draw_items`. compare(prompt id, one profile, other profile) -> 1, -1, 0 or
-    None, as `judges.compare`.
-    """
-    found = {}
-    for item in items:
-        one, other = (item["profiles"][name]["profile"] for name in sorted(item["profiles"]))
-        said: Any = compare(item["prompt"], one, other)
-        found[item["item"]] = {1: "a", -1: "b", 0: "tie"}.get(said)
-    return found
 
 
 def review_statistics(rows: Rows, machines: dict[str, Labels] | None = None, epsilon: float = 0.2,
                       seed: int = 0, draws: int = 2000) -> dict[str, Any]:
     """All statistics of a review. machines: labels by the evaluation judge, the truth and the like.
 
-    Intervals come from a bootstrap over reviewers, for alpha over items; they are None for a single
-    reviewer. A second showing counts for self-consistency only. Ties are half a win.
+    Intervals come from a bootstrap over reviewers, for alpha over items, for strengths over both
+    reviewers and texts; they are None for a single reviewer. A second showing counts for
+    self-consistency only. Ties are half a win.
     """
     first = [row for row in rows if not row["again"]]
     judged = [row for row in first if row["winner"]]
     decided = [row for row in judged if row["winner"] != "tie"]
     models = sorted({model for row in first for model in row["pair"]})
 
-    def bootstrap(chosen, statistic):
-        return stats.cluster_bootstrap(grouped(chosen, "reviewer"), statistic, seed, draws)
+    def bootstrap(chosen, statistic):  # of shares
+        clusters = grouped(chosen, "reviewer")
+        found = stats.cluster_bootstrap(clusters, statistic, seed, draws)
+        return stats.widened(found, len(clusters))
 
     pairs = {}
     for pair in sorted({row["pair"] for row in first}):
@@ -87,6 +80,7 @@ def review_statistics(rows: Rows, machines: dict[str, Labels] | None = None, eps
         "win_rates": {model: bootstrap([row for row in judged if model in row["pair"]], wins(model))
                       for model in models},
         "shares": {model: bootstrap(decided, wins(model)) for model in models},
+        "bradley_terry": strengths.bradley_terry(first, ("reviewer", "prompt"), seed, draws),
         "agreement": {**agreement(judged), "alpha": alpha},
         "self_consistency": self_consistency(rows),
         "left_chosen": bootstrap(decided, share_left), "machines": compared,

@@ -12,7 +12,7 @@ from typing import Any
 from lib.core.records import DataError, dump
 from lib.core.terminal import line
 from lib.metrics import stats
-from lib.studies.experts.submissions import Aside, read_each
+from lib.studies.experts.submissions import Aside, Refused, read_each
 
 ABSTRACTS_TASK = ("extract_from_abstracts_custom", "finetuning")
 DEEPEST = 64  # rounds of a tournament
@@ -27,16 +27,17 @@ def read_study(folder: Path) -> tuple[list[dict[str, Any]], Aside]:
     """All submissions in a folder and its sub-folders, or in one file: (experts, set aside).
 
     experts: [{"profiles": {id: Source}, "tournament": Node}], nothing personal in it. set aside:
-    [{"file", "reason"}]. The names of files may be names of persons. Raises DataError where there
-    is no file.
+    [{"file", "where", "reason"}]. The names of files may be names of persons. Raises DataError
+    where there is no file.
     """
     if not folder.exists():
         raise DataError(f"{folder}: no such folder; give the one with the study's .json files.")
     found, aside = read_each(folder, (".json",), read_expert)
     experts: dict[str, dict[str, Any]] = {}
-    for path, (expert, content) in found.items():
+    for name, (expert, content) in found.items():
         if content in experts:
-            aside.append({"file": path.name, "reason": "the same, in every field, as another file"})
+            aside.append({"file": name, "where": "",
+                          "reason": "the same, in every field, as another file"})
         experts.setdefault(content, expert)
     return list(experts.values()), sorted(aside, key=lambda row: row["file"])
 
@@ -45,47 +46,54 @@ def read_expert(value: Any) -> tuple[dict[str, Any], str]:
     """One submission, and its whole content as a key. A DataError quotes nothing of the file."""
     given = value.get("profiles") if isinstance(value, dict) else None
     if not isinstance(given, dict) or not given:
-        raise DataError("no \"profiles\"; this is not a submission of the study")
+        raise Refused("no \"profiles\"; this is not a submission of the study", "profiles")
     if len(given) > MOST:
-        raise DataError(f"more than {MOST} profiles")
-    profiles = {str(key): read_source(profile) for key, profile in given.items()}
+        raise Refused(f"more than {MOST} profiles", "profiles")
+    profiles = {str(key): read_source(profile, number)
+                for number, (key, profile) in enumerate(given.items(), 1)}
     tournament = read_node(value.get("tournament"), profiles)
     if len(nodes(tournament)) > DEEPEST * len(profiles):
-        raise DataError("more matches than its profiles can play")
+        raise Refused("more matches than its profiles can play", "tournament")
     return {"profiles": profiles, "tournament": tournament}, dump(value)
 
 
-def read_source(value: Any) -> Source:
+def read_source(value: Any, number: int = 1) -> Source:
+    """What wrote a profile. number: of the profile, for the reason why it cannot be used."""
     value = value if isinstance(value, dict) else {}
     found = {"model": value.get("model"), "method": value.get("extraction_function")}
     if not all(isinstance(name, str) and 0 < len(name) <= LONGEST for name in found.values()):
-        raise DataError("a profile without \"model\" or \"extraction_function\", or with one of "
-                        f"more than {LONGEST} characters")
+        raise Refused("a profile without \"model\" or \"extraction_function\", or with one of "
+                      f"more than {LONGEST} characters", f"profile {number}")
     return found
 
 
-def read_node(value: Any, profiles: dict[str, Source], depth: int = 0) -> Node:
-    """A checked node of the tree, with its children."""
+def read_node(value: Any, profiles: dict[str, Source], depth: int = 0,
+              where: str = "tournament") -> Node:
+    """A checked node of the tree, with its children.
+
+    where: its place, for a reason: "tournament.0.1" is the second child of the first child.
+    """
     if depth > DEEPEST:
-        raise DataError("nested too deeply")
+        raise Refused("nested too deeply", "tournament")
     match: Any = value.get("match") if isinstance(value, dict) else None
     entrants: Any = match.get("profiles") if isinstance(match, dict) else None
     children: Any = value.get("children") or [] if isinstance(value, dict) else None
     lists = isinstance(entrants, list) and isinstance(children, list)
     if not lists or len(entrants) not in (1, 2):
-        raise DataError("a node of the tournament without a match of one or two profiles")
+        raise Refused("a node of the tournament without a match of one or two profiles", where)
     if not all(type(name) in (int, str) and str(name) in profiles for name in entrants):
-        raise DataError("a match names a profile that is not in the file")
+        raise Refused("a match names a profile that is not in the file", where)
     entrants = tuple(map(str, entrants))
     bye = len(set(entrants)) == 1
     if len(children) not in ((0, 1) if bye else (0, 2)):
-        raise DataError(f"a {'bye' if bye else 'match'} with {len(children)} children")
+        raise Refused(f"a {'bye' if bye else 'match'} with {len(children)} children", where)
     preferred = match.get("preferred_profile_index")
     if not bye and (type(preferred) is not int or preferred not in (0, 1)):
-        raise DataError("a match whose \"preferred_profile_index\" is neither 0 nor 1")
+        raise Refused("a match whose \"preferred_profile_index\" is neither 0 nor 1", where)
     return {"profiles": entrants, "winner": entrants[0 if bye else preferred],
             "loser": None if bye else entrants[1 - preferred],
-            "children": [read_node(child, profiles, depth + 1) for child in children]}
+            "children": [read_node(child, profiles, depth + 1, f"{where}.{number}")
+                         for number, child in enumerate(children)]}
 
 
 def nodes(node: Node) -> list[Node]:

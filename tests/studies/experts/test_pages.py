@@ -1,12 +1,10 @@
-"""The review's items, their assignment, the pages without a browser, and submissions.
+"""The pages without a browser, and submissions.
 
 All answers here are made up to test the code; none is an expert's.
 """
 import json
 import re
-from collections import Counter
 from contextlib import suppress
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,7 @@ from helpers.review import (
     HOSTILE,
     embedded,
     make,
-    make_prompts,
-    make_written,
     put,
-    settings,
     submission,
 )
 from hypothesis import given
@@ -26,69 +21,6 @@ from hypothesis import strategies as st
 
 from lib.core.records import DataError
 from lib.studies.experts import pages, statistics
-
-
-def drawn(count=30, authors=20, **changes):
-    rows = make_prompts(authors)
-    return pages.draw_items(rows, make_written(rows) | changes, count, 7)
-
-
-def test_items_are_stratified_seeded_and_spread_over_authors():
-    items, left_out = drawn()
-    assert Counter(tuple(item["pair"]) for item in items) == dict.fromkeys(pages.PAIRS, 10)
-    assert left_out == {"unreadable": 0, "identical": 0}
-    used = Counter(item["prompt"] for item in items)
-    assert set(used.values()) == {1, 2}, "30 items of 20 authors"
-    assert items == drawn()[0]
-    assert [item["item"] for item in items] == [f"item-{i:03d}" for i in range(1, 31)]
-    names = {name for item in items for name in item["profiles"]}
-    assert len(names) == 60, "no profile id tells that two items share a profile"
-    order = [tuple(item["pair"]) for item in items]
-    assert order != list(pages.PAIRS) * 10, "an item's number would tell its models"
-    firsts = [next(iter(item["profiles"].values()))["model"] for item in items]
-    sides = Counter(first == item["pair"][0] for first, item in zip(firsts, items))
-    assert min(sides.values()) >= 5
-
-
-def test_an_item_shows_the_abstracts_of_its_prompt():
-    shown = {row["id"]: row["abstracts"] for row in make_prompts(20)}
-    assert all(item["abstracts"] == shown[item["prompt"]] for item in drawn()[0])
-
-
-def test_pairs_that_cannot_be_compared_are_counted():
-    rows = make_prompts(4)
-    written = make_written(rows)
-    written["tuned"]["test-0"] = None
-    domain = f"  {written['base']['test-1']['domain']} "
-    written["larger"]["test-1"] = {**written["base"]["test-1"], "domain": domain}
-    items, left_out = pages.draw_items(rows, written, 99, 7)
-    assert left_out == {"unreadable": 2, "identical": 1} and len(items) == 12 - 3
-    assert pages.draw_items([], written, 9, 7) == ([], {"unreadable": 0, "identical": 0})
-
-
-def test_the_assignment_is_balanced():
-    items, _ = drawn(60, 40)
-    questions = pages.assign(items, settings(items=60, reviewers=15, ratings_per_item=3))
-    pair_of = {item["item"]: tuple(item["pair"]) for item in items}
-    model_of = {name: value["model"]
-                for item in items for name, value in item["profiles"].items()}
-    seen, lefts = {}, 0
-    for reviewer, asked in questions.items():
-        counts = Counter(question["item"] for question in asked)
-        assert len(counts) == 12 and sorted(counts.values())[-3:] == [1, 2, 2]
-        assert all(3 <= count <= 5 for count in Counter(pair_of[name] for name in counts).values())
-        for name in [name for name, count in counts.items() if count == 2]:
-            first, second = (question for question in asked if question["item"] == name)
-            assert (first["left"], first["right"]) == (second["right"], second["left"])
-        for question in asked:
-            lefts += model_of[question["left"]] == pair_of[question["item"]][0]
-            seen.setdefault(question["item"], set()).add(reviewer)
-    assert len(questions) == 15 and {len(reviewers) for reviewers in seen.values()} == {3}
-    assert 0.4 < lefts / (15 * 14) < 0.6
-    together = {pair for reviewers in seen.values() for pair in combinations(sorted(reviewers), 2)}
-    assert len(together) > 60, "the same reviewers always meet"
-    few = pages.assign(items[:1], settings(reviewers=2, ratings_per_item=1))
-    assert [len(asked) for asked in few.values()] == [2], "no empty page"
 
 
 def test_pages_are_blind_self_contained_and_repeatable():
@@ -130,7 +62,7 @@ def test_good_submissions_are_read(tmp_path):
     (tmp_path / "lost.json").symlink_to(tmp_path / "nowhere")
     read, (aside,) = pages.read_submissions(tmp_path, key)
     assert list(read) == ["R1", "R2", "R3"] and len(read["R1"]) == 8
-    assert aside == {"file": "lost.json", "reason": "no file that can be read"}
+    assert aside == {"file": "lost.json", "where": "", "reason": "no file that can be read"}
 
 
 def ones(key, reviewer="R1", **changes):
@@ -233,6 +165,33 @@ def test_a_key_is_a_key(tmp_path):
             pages.read_key(tmp_path / f"{name}.json")
 
 
+@pytest.mark.parametrize(("changes", "where"), [
+    ({"choice": "both"}, "answer 3: choice"), ({"seconds": -1}, "answer 3: seconds"),
+    ({"question": "3"}, "answer 3: question"), ({"left": None}, "answer 3: left"),
+    ({"reason": ""}, "answer 3: reason"), ({"item": "item-999"}, "answer 3")])
+def test_it_is_said_which_field_of_which_answer_is_wrong(tmp_path, changes, where):
+    _, _, key = make()
+    wrong = ones(key)
+    wrong["answers"][2] |= changes
+    with suppress(TypeError, ValueError):  # of what has no form the page computes no checksum
+        wrong["checksum"] = pages.checksum(wrong)
+    put(tmp_path, bad=wrong, cut='{"format":\n "comp')
+    read, aside = pages.read_submissions(tmp_path, key)
+    assert read == {} and [row["where"] for row in aside] == [where, "line 2 column 2"]
+
+
+def test_files_of_one_name_in_several_folders_are_all_accounted_for(tmp_path):
+    _, _, key = make()
+    for folder, reviewer in (("a", "R1"), ("b", "R2"), ("c", "R1"), ("thesis", "R3")):
+        (tmp_path / folder).mkdir()
+        put(tmp_path / folder, answers=ones(key, reviewer))
+    read, aside = pages.read_submissions(tmp_path, key, apart=tmp_path / "thesis")
+    assert list(read) == ["R1", "R2"]
+    assert aside == [{"file": "c/answers.json", "where": "answers",
+                      "reason": "the same as another file of R1"}]
+    assert "thesis" not in str(aside), "what is of another kind is not named"
+
+
 def test_several_files_of_one_reviewer(tmp_path):
     _, _, key = make()
     whole, part, changed = (submission(key, "R1", choices)
@@ -240,8 +199,9 @@ def test_several_files_of_one_reviewer(tmp_path):
     put(tmp_path, a=whole, b=whole, c=part)
     read, aside = pages.read_submissions(tmp_path, key)
     assert read["R1"] == whole["answers"]
-    assert aside == [{"file": "b.json", "reason": "the same as another file of R1"},
-                     {"file": "c.json", "reason": "continued in another file of R1"}]
+    assert aside == [
+        {"file": "b.json", "where": "answers", "reason": "the same as another file of R1"},
+        {"file": "c.json", "where": "answers", "reason": "continued in another file of R1"}]
     put(tmp_path, d=changed)
     read, aside = pages.read_submissions(tmp_path, key)
     assert read == {} and len(aside) == 4

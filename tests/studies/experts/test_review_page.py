@@ -151,7 +151,7 @@ def test_a_part_can_be_saved_and_leaving_it_warns(open_page, tmp_path):
     page.get_by_text("Stop here and save what there is").click()
     assert save(page, "Download the part", tmp_path).name == "review-R3-partial.json"
     read, aside = read_submissions(tmp_path, key)
-    assert read == {} and aside == [{"file": "review-R3-partial.json",
+    assert read == {} and aside == [{"file": "review-R3-partial.json", "where": "answers",
                                      "reason": "partial: 1 of 8 answered; ask R3 to finish"}]
     # Where the clipboard is closed the text appears, selected, to be copied by hand.
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")

@@ -3,7 +3,6 @@ import json
 
 import numpy as np
 import pytest
-from helpers.review import make
 from scipy.stats import ttest_1samp, wilcoxon
 
 from lib.metrics import stats
@@ -61,6 +60,28 @@ def test_the_statistics_by_hand():
     json.dumps(found)
 
 
+def test_the_strengths_stand_beside_the_shares():
+    rows = statistics.judgments(KEY, REVIEWS)
+    assert [(row["left"], row["right"]) for row in rows[:4]] == [
+        ("tuned", "base"), ("tuned", "base"), ("tuned", "base"), ("base", "tuned")]
+    assert {row["prompt"] for row in rows} == {"p0", "p1", "p2", "p3"}
+    fitted = statistics.review_statistics(rows, draws=20)["bradley_terry"]
+    assert fitted["judgments"] == 5, "neither the repeated ones nor the one that says nothing"
+    assert 0.5 < fitted["choice_shares"]["tuned"]["rate"] < 0.7, "0.7 but for the prior"
+    assert fitted["pairs"]["tuned_over_base"] == pytest.approx(fitted["choice_shares"]["tuned"])
+
+
+def test_shares_of_which_all_were_won_have_exact_intervals():
+    rows = [{"reviewer": name, "item": f"i{n}", "prompt": f"p{n}", "pair": ("tuned", "base"),
+             "left": "tuned", "right": "base", "winner": "tuned", "label": "a", "side": "left",
+             "seconds": 1.0, "again": False} for name in ("R1", "R2", "R3") for n in range(9)]
+    found = statistics.review_statistics(rows, {"judge": {"i0": "a", "i1": "a"}}, draws=20)
+    low = 0.025 ** (1 / 3)  # Clopper and Pearson, three reviewers
+    for rate in (found["pairs"]["tuned_over_base"], found["win_rates"]["tuned"],
+                 found["shares"]["tuned"], found["machines"]["judge"]["agreement"]):
+        assert (rate["rate"], rate["high"]) == (1, 1) and rate["low"] == pytest.approx(low)
+
+
 def test_one_reviewer_or_none_gives_no_false_precision():
     alone = statistics.judgments(KEY, {"R1": REVIEWS["R1"]})
     one = statistics.review_statistics(alone, {"judge": {"i0": "a"}}, draws=20)
@@ -72,19 +93,6 @@ def test_one_reviewer_or_none_gives_no_false_precision():
     assert statistics.per_reviewer(statistics.judgments(KEY, REVIEWS))[0] == {
         "reviewer": "R1", "judged": 3, "cannot judge": 0, "left chosen": 2 / 3,
         "repeats alike": "1 of 1", "median seconds": 2.0}
-
-
-def test_a_judges_labels_have_the_items_orientation():
-    items, _, _ = make()
-
-    def longer(prompt, one, other):
-        return np.sign(len(one["competencies"]) - len(other["competencies"]))
-    found = statistics.labels(items, longer)
-    for item in items:
-        first, second = (len(item["profiles"][name]["profile"]["competencies"])
-                         for name in sorted(item["profiles"]))
-        assert found[item["item"]] == ("a" if first > second else "b" if first < second else "tie")
-    assert set(statistics.labels(items, lambda *_: None).values()) == {None}
 
 
 def test_two_judges_are_compared_where_both_can_tell():

@@ -101,3 +101,16 @@ def test_changed_early_choices_are_counted(tmp_path):
     assert thesis_study.analyse(read, draws=10)["stale_matches"] == 1
     with pytest.raises(DataError, match="no such folder"):
         thesis_study.read_study(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("value", "where"), [
+    (study_file(node([1, 3], 0, node([1, 2]), node([3, 9]))), "tournament.1"),
+    (study_file(node([1, 3], 0, node([1, 2], 7), node([3, 4]))), "tournament.0"),
+    (study_file(node([1, 2]), profiles={"1": {"model": "x", "extraction_function": "y"}, "2": {}}),
+     "profile 2"),
+    ({"author": "x"}, "profiles")])
+def test_it_is_said_where_a_file_is_wrong(tmp_path, value, where):
+    put(tmp_path, bad=value, good=study_file(FOUR, "1234"))
+    read, aside = thesis_study.read_study(tmp_path)
+    assert len(read) == 1
+    assert [(row["file"], row["where"]) for row in aside] == [("bad.json", where)]
