@@ -15,6 +15,8 @@ NAMES = {
     "best_of_blacklist": "untuned, best by a blacklist",
     "best_of_8": "untuned, best of 8 by the label judge",
     "all_pairs_at_once": "DPO on all pairs at once",
+    "best of label": "untuned, best by the label judge",
+    "best of blacklist": "untuned, best by a blacklist",
     "as_it_comes": "as it comes", "as_it_comes_1": "as it comes, with one example",
     "round_1": "DPO, round 1", "round_2": "DPO, round 2", "round_3": "DPO, round 3",
     # models of instruction tuning
@@ -25,7 +27,9 @@ NAMES = {
 }
 JUDGES = {"judge": "by the evaluation judge", "truth": "by the truth", "names": "by names alone",
           "descriptions": "by descriptions alone", "people": "by indexers' terms"}
-TEMPERATURE = re.compile(r"temperature_(\d+(?:\.\d+)?)")
+# Keys that hold a number, and what they are called.
+COUNTED = ((re.compile(r"temperature_(\d+(?:\.\d+)?)"), "T = {}"),
+           (re.compile(r"noise[_ ](\d+(?:\.\d+)?)"), "DPO, a share of {} of the labels turned"))
 
 
 def said(key: Any) -> str:
@@ -35,8 +39,9 @@ def said(key: Any) -> str:
 
 def known(text: str) -> str:
     """A key by its name; any other text as it is, so that it suits cells of a table."""
-    if warmth := TEMPERATURE.fullmatch(text):
-        return NAMES.get(text, f"T = {warmth[1]}")
+    for pattern, words in COUNTED:
+        if text not in NAMES and (found := pattern.fullmatch(text)):
+            return words.format(found[1])
     return NAMES.get(text, text)
 
 

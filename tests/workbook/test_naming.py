@@ -10,6 +10,7 @@ from lib.workbook.tables import named
 
 @pytest.mark.parametrize(("key", "words"), [
     ("temperature_0.2", "thesis's setting, T = 0.2"), ("temperature_0.7", "T = 0.7"),
+    ("noise_0.2", "DPO, a share of 0.2 of the labels turned"),
     ("greedy", "greedy"), ("best_of_label", "untuned, best by the label judge"),
     ("some_new_key", "some new key"), (3, "3"), ("temperature_low", "temperature low")])
 def test_a_key_is_said_as_a_person_would(key, words):
