@@ -1,16 +1,13 @@
 """Examples: what is marked right, invented and missed; nothing that models wrote is interpreted."""
 import re
-import shutil
 from types import SimpleNamespace
 
 import pytest
+from helpers.browsers import in_a_browser
 from helpers.pages import Page
 
 from lib.core.records import write_jsonl
 from lib.report import examples, real_examples
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def profile(*names, domain="sea", said="Draws them."):
@@ -107,30 +104,26 @@ def test_real_texts_are_shown_in_full_only_where_they_may(study, rows, tmp_path)
     assert real_examples.load(tmp_path / "nowhere", None) == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_filters_and_links_work_in_a_browser(rows, tmp_path):
-    from playwright.sync_api import sync_playwright
+@in_a_browser
+def test_filters_and_links_work_in_a_browser(rows, tmp_path, browser):
     place = tmp_path / "examples.html"
     place.write_text(examples.examples_page(rows, []))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
-        page, said = browser.new_page(), []
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(place.as_uri())
+    page, said = browser.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(place.as_uri())
 
-        def visible():
-            return page.evaluate("[...document.querySelectorAll('section.example')]"
-                                 ".filter(one => one.offsetParent).length")
-        assert visible() == 2 and "2 of 2" in page.inner_text("[role=status]")
-        page.select_option("[data-filter=outcome]", "tuned is better")
-        assert visible() == 1 and "1 of 2" in page.inner_text("[role=status]")
-        page.select_option("[data-filter=outcome]", "")
-        page.fill("[data-words]", "rockets")
-        assert visible() == 1
-        page.fill("[data-words]", "nothing like it")
-        assert visible() == 0
-        page.fill("[data-words]", "")
-        page.keyboard.press("Tab")
-        assert visible() == 2 and said == []
-        browser.close()
+    def visible():
+        return page.evaluate("[...document.querySelectorAll('section.example')]"
+                             ".filter(one => one.offsetParent).length")
+    assert visible() == 2 and "2 of 2" in page.inner_text("[role=status]")
+    page.select_option("[data-filter=outcome]", "tuned is better")
+    assert visible() == 1 and "1 of 2" in page.inner_text("[role=status]")
+    page.select_option("[data-filter=outcome]", "")
+    page.fill("[data-words]", "rockets")
+    assert visible() == 1
+    page.fill("[data-words]", "nothing like it")
+    assert visible() == 0
+    page.fill("[data-words]", "")
+    page.keyboard.press("Tab")
+    assert visible() == 2 and said == []
+    page.close()

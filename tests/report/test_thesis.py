@@ -43,6 +43,18 @@ def test_links_between_pages_become_links_between_chapters():
     assert links("study-04_evaluation", body) == ["#log", "#study-04_evaluation"]
 
 
+def test_links_name_the_first_table_or_figure_of_the_section_that_they_lead_to():
+    text = thesis.numbered(
+        '<p><a href="#c--two">0.5</a><a href="#c--none">x</a><a href="#c">y</a></p>'
+        '<section id="c"><h2 id="c--one">A</h2><table><caption>First</caption></table>'
+        '<h2 id="c--two">B</h2><p>Words.</p><figure id="c--f"><figcaption>Line</figcaption>'
+        '</figure><table><caption>Second</caption></table><h2 id="c--none">C</h2></section>')
+    assert '<a href="#c--two" data-place="Figure 1">0.5</a><a href="#c--none">x</a>' in text
+    assert '<a href="#c">y</a>' in text
+    assert re.findall(r"<b>(.*?)</b> (\w+)", text) == [
+        ("Table 1.", "First"), ("Figure 1.", "Line"), ("Table 2.", "Second")]
+
+
 @printed
 def test_the_pdf_has_contents_numbered_tables_and_every_claim(text, tmp_path, monkeypatch):
     from pypdf import PdfReader
@@ -53,6 +65,7 @@ def test_the_pdf_has_contents_numbered_tables_and_every_claim(text, tmp_path, mo
     found = " ".join(" ".join(pages).split())
     assert "Contents" in pages[1] and len(pages) > 30
     assert "Table 1." in found and "Figure 2." in found
+    assert re.search(r"\d \[[\d., ]+\] ?\(Table \d+, p\. \d+\)", found), "of a claim"
     for row in claims.measured(claims.worlds()):
         for one in filter(None, row["findings"]):
             if one["value"] is not None:

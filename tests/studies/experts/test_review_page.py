@@ -1,15 +1,12 @@
 """The review page in a real browser: a whole review, what it stores, text that must stay text."""
 import json
 import re
-import shutil
 
 import pytest
+from helpers.browsers import CHROMIUM, OPTIONS
 from helpers.review import embedded, make
 
 from lib.studies.experts.pages import read_submissions
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +15,7 @@ def browser():
         pytest.skip("no Chromium on this machine")
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield chromium
         chromium.close()
 
