@@ -39,7 +39,7 @@ FLOPS = {"cpu": 1e10, "cuda": 1.5e14}
 KNOWN = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": ("llama", 576, 1536, 30, 9, 3, 49152, True),
     "HuggingFaceTB/SmolLM2-360M-Instruct": ("llama", 960, 2560, 32, 15, 5, 49152, True),
-    "HuggingFaceTB/SmolLM2-1.7B-Instruct": ("llama", 2048, 8192, 24, 32, 32, 49152, True),
+    "allenai/OLMo-2-0425-1B-Instruct": ("olmo2", 2048, 8192, 16, 16, 16, 100352, False),
     "Qwen/Qwen2.5-0.5B-Instruct": ("qwen2", 896, 4864, 24, 14, 2, 151936, True),
     "Qwen/Qwen2.5-72B-Instruct": ("qwen2", 8192, 29568, 80, 64, 8, 152064, False),
     "meta-llama/Meta-Llama-3-70B-Instruct": ("llama", 8192, 28672, 80, 64, 8, 128256, False),

@@ -2,6 +2,7 @@
 import pytest
 from helpers.texts import prompt
 
+from lib.benchmarks import measuring, scripted_server
 from lib.core.records import DataError, read_jsonl
 from lib.core.settings import load
 from lib.endpoint.store import Calls
@@ -167,6 +168,23 @@ def test_a_team_is_gathered_for_the_study_and_for_the_suite(tmp_path):
     for judge in team.suite.values():
         kinds = evaluators.tried(judge, team.cases)["suite_by_kind"]
         assert kinds["reordered"]["rate"] == kinds["json"]["rate"] == 1, "equal but for rounding"
+
+
+def test_a_server_measures_like_any_other_judge(tmp_path):
+    with scripted_server.running() as url:
+        endpoint = measuring.usual(urls=[url])
+        _, usual = load("default")
+        server = usual.judging.panel[0].model_copy(update={
+            "name": "server", "kind": "endpoint", "model": "scripted", "endpoint": endpoint})
+        judge = evaluators.headline(settings_of([server]), PROMPTS, {}, Training([], {}),
+                                    Calls(tmp_path / "calls.sqlite"), tmp_path)
+        rows = judge.contest(written("- bees: a", "same", "- law: b"),
+                             written("- bees: c", "same", "- law: d"))
+        asked = scripted_server.log(url)
+    assert judge.family == "language model: scripted" and len(asked) == 4
+    assert rows[1]["outcome"] == 0.5 and None not in [row["outcome"] for row in rows]
+    found = evaluators.shares(rows)
+    assert found["invalid"]["rate"] == 0 and found["preference"]["n"] == 2, "two authors"
 
 
 def test_an_adapter_of_the_base_is_found_out_by_its_folder(tmp_path):

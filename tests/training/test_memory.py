@@ -23,7 +23,7 @@ from lib.training.tree_attention import plant
 STATED = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008,
     "HuggingFaceTB/SmolLM2-360M-Instruct": 361_821_120,
-    "HuggingFaceTB/SmolLM2-1.7B-Instruct": 1_711_376_384,
+    "allenai/OLMo-2-0425-1B-Instruct": 1_484_916_736,
     "Qwen/Qwen2.5-0.5B-Instruct": 494_032_768,
     "Qwen/Qwen2.5-72B-Instruct": 72_706_203_648,
     "meta-llama/Meta-Llama-3-70B-Instruct": 70_553_706_496,

@@ -104,11 +104,11 @@ def caution(models: list[str], groups: list[int]) -> str:
 
 
 def parts(models: list[str], groups: Sequence[int]) -> str:
-    """The groups in words: "base; larger and tuned"."""
+    """The groups in words: "base; larger, tuned"."""
     together: dict[int, list[str]] = {}
     for model, group in zip(models, groups, strict=True):
         together.setdefault(group, []).append(model)
-    return "; ".join(" and ".join(own) for own in together.values())
+    return "; ".join(", ".join(own) for own in together.values())
 
 
 def preferences(rows: Rows, factors: Sequence[str], seed: int = 0,

@@ -118,6 +118,15 @@ def test_the_alternative_annotator_test_by_hand():
     assert not found["enough"], "three items reject nothing"
 
 
+@pytest.mark.parametrize("size", [1, 5, 8, 14, 20])
+def test_few_differences_are_tested_as_scipy_does(size):
+    for seed in range(3):
+        values = np.random.default_rng(seed).choice([-1.0, 0.0, 1.0], size)
+        expected = wilcoxon(values - 0.2, alternative="less").pvalue
+        assert statistics.p_below(values, 0.2) == pytest.approx(expected)
+    assert statistics.p_below(np.full(size, 0.2), 0.2) == 1, "nothing differs from epsilon"
+
+
 def test_the_alternative_annotator_test_on_many_items():
     rng = np.random.default_rng(0)
     truth = rng.integers(2, size=90)

@@ -78,7 +78,7 @@ def test_who_wins_every_time_is_not_infinitely_strong_and_has_no_interval():
     rows = judged(*[("a", "b", "a"), ("b", "a", "a")] * 20, *[("b", "c", "b"), ("c", "b", "c")] * 9)
     found = strengths.bradley_terry(rows, draws=20)
     assert all(abs(rate["rate"]) < 6 for rate in found["strengths"].values())
-    assert "one side won every time: a; b and c." in found["caution"]
+    assert "one side won every time: a; b, c." in found["caution"]
     assert found["choice_shares"]["a"]["low"] is None
     assert found["pairs"]["a_over_b"]["low"] is None
     assert found["pairs"]["b_over_c"]["low"] < 0.5 < found["pairs"]["b_over_c"]["high"]
@@ -86,8 +86,8 @@ def test_who_wins_every_time_is_not_infinitely_strong_and_has_no_interval():
 
 @pytest.mark.parametrize(("rows", "reason"), [
     (judged(("a", "b", None)), "No judgment tells"),
-    (judged(("a", "b", "a"), ("c", "d", "d")), "through others: a and b; c and d."),
-    (judged(("a", "b", "a"), ("a", "c", None)), "through others: a and b; c."),
+    (judged(("a", "b", "a"), ("c", "d", "d")), "through others: a, b; c, d."),
+    (judged(("a", "b", "a"), ("a", "c", None)), "through others: a, b; c."),
     ([], "No judgment tells")])
 def test_models_that_were_never_compared_get_no_strengths(rows, reason):
     found = strengths.bradley_terry(rows, draws=5)
