@@ -187,10 +187,10 @@ def won_and_lost(taken: dict[str, list[Test]],
 
 
 def outcome(rows: list[Test]) -> dict[str, Any]:
-    """What the gate says of tests as taken: {"passed", "exactly", "open", "kinds": {kind: Rate}}
-    and the keys of a Rate of all, with Wilson's intervals.
+    """What the gate says of tests as taken: {"passed", "exactly", "strict": Rate, "open", "kinds":
+    {kind: Rate}} and the keys of a Rate of all, with Wilson's intervals.
 
-    exactly: tests that are met without any tolerance.
+    exactly, strict: tests that are met without any tolerance.
     """
     passed, exactly = 0, 0
     kinds: dict[str, list[bool]] = {}
@@ -200,7 +200,7 @@ def outcome(rows: list[Test]) -> dict[str, Any]:
         passed += not row["broken"]
         kinds.setdefault(row["kind"], []).append(not row["broken"])
     return {"passed": passed, "exactly": exactly, **stats.rate(passed, len(rows)),
-            "open": passed >= PASS * len(rows),
+            "open": passed >= PASS * len(rows), "strict": stats.rate(exactly, len(rows)),
             "kinds": {kind: stats.rate(sum(met), len(met)) for kind, met in kinds.items()}}
 
 
