@@ -27,7 +27,7 @@ GOALS = (("at_least", "rate", ge, "≥"), ("low_at_least", "low", ge, "low end �
          ("n_at_least", "n", ge, "n ≥"))
 # What a number of each kind can be, and with it the ends of its interval.
 POSSIBLE = {"share": (0, 1), "mean": (0, 1), "difference": (-1, 1), "correlation": (-1, 1),
-            "ratio": (0, float("inf")), "count": (0, float("inf"))}
+            "ratio": (0, float("inf")), "count": (0, float("inf")), "nats": (-float("inf"), 0)}
 MADE_BY = {"wilson": "Wilson's", "bootstrap": "bootstrap", "student": "Student's",
            "exact": "exact", "range": "lowest to highest"}
 
@@ -187,6 +187,8 @@ def figure(value: Mapping[str, Any], kind: str) -> str:
         return "–"
     if kind == "count":
         return f"{value['rate']:g}"
+    if kind == "nats":
+        return f"{value['rate']:.1f} nats".replace("-", "−")
     if kind == "ratio" and value["low"] is not None:
         low, high = (f"{value[end]:.2f}" for end in ("low", "high"))
         return f"{value['rate']:.2f} ({low} to {high})"

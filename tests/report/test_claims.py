@@ -32,7 +32,8 @@ def test_every_claim_says_what_its_interval_covers_and_every_target_when_it_was_
     known = claims.contents(claims.CLAIMS)
     for measure in known["measures"].values():
         assert measure["kind"] in claims.POSSIBLE
-        assert measure["kind"] == "count" or (measure["over"] and measure["by"] in claims.MADE_BY)
+        plain = measure["kind"] in ("count", "nats")
+        assert plain or (measure["over"] and measure["by"] in claims.MADE_BY)
     for claim in CLAIMS:
         assert claim["chapter"] in known["chapters"]
         for source in (claim[world] for world in ("synthetic", "real") if world in claim):
@@ -62,6 +63,8 @@ def test_lowest_and_highest_are_not_shown_as_an_interval():
     assert claims.figure(value, "ratio") == "20.56 (16.76 to 23.11)"
     assert claims.figure(NUMBER, "share") == "0.500 [0.400, 0.600]"
     assert claims.figure({"rate": 0, "low": None, "high": None, "n": None}, "count") == "0"
+    assert claims.figure({"rate": -24.635, "low": None, "high": None, "n": None},
+                         "nats") == "−24.6 nats"
 
 
 def test_a_claim_on_real_texts_names_a_section_of_its_notebook():

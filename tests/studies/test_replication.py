@@ -3,7 +3,8 @@ import pytest
 
 from lib.core.records import DataError
 from lib.core.settings import load
-from lib.studies import replication
+from lib.models import loading
+from lib.studies import replication, synthesis
 from lib.studies.controls import noisy, shuffled
 
 _, SETTINGS = load("smoke")
@@ -91,3 +92,30 @@ def test_a_gate_is_counted_strictly_and_with_tolerance():
     assert [one["tolerant"] for one in found["hundreds"]] == [size - 1, size]
     assert found["tolerant"]["n"] == 2 * size and found["opened"]["tolerant"] == 1
     assert found["strict"]["rate"] == 0 == found["opened"]["strict"]  # nothing was written
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    groups = synthesis.synthetic_groups(SETTINGS.data)
+    tokenizer = loading.load_tokenizer(SETTINGS.models.base)
+    return synthesis.build_prompts(groups[:3], tokenizer, SETTINGS.models)[0]
+
+
+def test_a_condition_is_trained_by_its_seed_and_nothing_else(prompts, tmp_path):
+    """A step of DPO on a few pairs, twice, and with turned labels; references are read once."""
+    pairs = [{**pair(number, split), "prompt": prompts[number % 3]["messages"]}
+             for split in ("train", "validation") for number in range(8)]
+    short = SETTINGS.models.model_copy(update={"max_new_tokens": 24})
+    settings = SETTINGS.model_copy(update={
+        "models": short,
+        "dpo": SETTINGS.dpo.model_copy(update={"learning_rate": 0.02})})
+    references = tmp_path / "references.jsonl"
+    dpo = replication.Condition("dpo", pairs)
+    one = replication.trained(settings, dpo, 0, prompts, references)
+    kept = references.read_bytes()
+    assert one == replication.trained(settings, dpo, 0, prompts, references)
+    assert references.read_bytes() == kept
+    base = replication.trained(settings, replication.Condition("base"), 0, prompts, references)
+    assert [row["id"] for row in one] == [row["id"] for row in base]
+    flipped = replication.Condition("dpo", pairs, 1.0)
+    assert one != replication.trained(settings, flipped, 0, prompts, references)
