@@ -10,6 +10,7 @@ os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OM
 
 import hypothesis
 import pytest
+from helpers.browsers import CHROMIUM, OPTIONS
 
 from lib.core.settings import ROOT
 
@@ -21,6 +22,18 @@ LONGEST = ("runs/test_pipeline.py", "runs/test_own_files.py", "test_launch*.py")
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("fuzz", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for the tests of one module: its loop may not outlive it, for those of others."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield chromium
+        chromium.close()
 
 
 def pytest_collection_modifyitems(items):

@@ -188,7 +188,7 @@ def figure(value: Mapping[str, Any], kind: str) -> str:
     if kind == "count":
         return f"{value['rate']:g}"
     if kind == "nats":
-        return f"{value['rate']:.1f} nats".replace("-", "−")
+        return f"{value['rate']:.1f} nats"
     if kind == "ratio" and value["low"] is not None:
         low, high = (f"{value[end]:.2f}" for end in ("low", "high"))
         return f"{value['rate']:.2f} ({low} to {high})"

@@ -5,6 +5,7 @@ as {panel: {series: [(x, Rate or number)]}}. A single panel needs no level of it
 single series in it. What is not known (None) is not drawn; where nothing is, the picture is None.
 Keys are drawn as `naming` says them.
 """
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -121,7 +122,7 @@ def matrix(values: Mapping[str, Mapping[str, float]], *, form: str = ".0%",
                 shade = ON_BLUE if value > 0.6 * top else ON_TINT
                 axis.text(x + 0.5, y + 0.5, format(value, form), ha="center", va="center",
                           color=shade, fontsize=7 if slim else 9)
-        titles = drawing.wrapped([said(column) for column in columns], slim)
+        titles = [textwrap.fill(said(column), 18 if slim else 14) for column in columns]
         axis.set_xticks([x + 0.5 for x in range(len(columns))], titles, rotation=90 * slim)
         axis.set_yticks([y + 0.5 for y in range(len(rows))], drawing.wrapped(rows, slim))
         axis.set_ylim(len(rows), 0)

@@ -114,11 +114,10 @@ def test_falling_log_probabilities_are_told():
 
 def unknown(value, nothing):
     """Numbers of a run that could not tell anything: every rate is `nothing`."""
-    if isinstance(value, dict):
-        if {"rate", "low", "high"} <= set(value):
-            return nothing
-        return {key: unknown(item, nothing) for key, item in value.items()}
-    return value
+    if not isinstance(value, dict):
+        return value
+    rest = {key: unknown(item, nothing) for key, item in value.items()}
+    return rest | nothing if {"rate", "low", "high"} <= set(value) else rest
 
 
 @pytest.mark.parametrize("nothing", [

@@ -64,7 +64,7 @@ def test_lowest_and_highest_are_not_shown_as_an_interval():
     assert claims.figure(NUMBER, "share") == "0.500 [0.400, 0.600]"
     assert claims.figure({"rate": 0, "low": None, "high": None, "n": None}, "count") == "0"
     assert claims.figure({"rate": -24.635, "low": None, "high": None, "n": None},
-                         "nats") == "−24.6 nats"
+                         "nats") == "-24.6 nats"
 
 
 def test_a_claim_on_real_texts_names_a_section_of_its_notebook():

@@ -108,7 +108,8 @@ def test_a_condition_is_trained_by_its_seed_and_nothing_else(prompts, tmp_path):
     short = SETTINGS.models.model_copy(update={"max_new_tokens": 24})
     settings = SETTINGS.model_copy(update={
         "models": short,
-        "dpo": SETTINGS.dpo.model_copy(update={"learning_rate": 0.02})})
+        "dpo": SETTINGS.dpo.model_copy(update={
+            "learning_rate": 0.02, "warmup_ratio": 0.0, "epochs": 3})})
     references = tmp_path / "references.jsonl"
     dpo = replication.Condition("dpo", pairs)
     one = replication.trained(settings, dpo, 0, prompts, references)

@@ -3,21 +3,9 @@ import json
 import re
 
 import pytest
-from helpers.browsers import CHROMIUM, OPTIONS
 from helpers.review import embedded, make
 
 from lib.studies.experts.pages import read_submissions
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
