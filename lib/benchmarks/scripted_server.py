@@ -95,10 +95,11 @@ WRITTEN: dict[str, Callable[[str], bytes]] = {
     **{f"base64 at {offset}": lambda key, offset=offset: base64.b64encode(  # type: ignore[misc]
         b"u:"[:offset] + key.encode() + b" and more") for offset in range(3)},
 }
-# Steps with a behaviour of their own: reset, garbage (no HTTP), short (a body shorter than
-# announced), hang, drip, plain (wrong content type), refuses=NAME (400 while the parameter is
-# there, else ok), limit=N (429 while more than N calls are in flight), redirect=URL, huge=BYTES,
-# bomb=MIB (so many once decompressed), echo WAY=STATUS (the key, in a way of WRITTEN).
+# Steps with a behaviour of their own: reset, garbage (no HTTP), longline (a header too long, with
+# the key at its beginning), short (a body shorter than announced), hang, drip, plain (wrong content
+# type), refuses=NAME (400 while the parameter is there, else ok), limit=N (429 while more than N
+# calls are in flight), redirect=URL, huge=BYTES, bomb=MIB (so many once decompressed), echo
+# WAY=STATUS (the key, in a way of WRITTEN).
 
 
 def attack(name: str, option: str, value: str, key: str) -> tuple[int, bytes, str] | None:
@@ -202,6 +203,8 @@ class Script:
         elif name == "garbage":
             connection.write(f"I am no web server, {key}.\r\n\r\n".encode())
             connection.transport.close()
+        elif name == "longline":
+            connection.write(f"HTTP/1.1 200 OK\r\nX: {'a' * 60}{key}{'b' * 9000}\r\n\r\n".encode())
         elif name == "hang":
             pass
         elif name == "drip":

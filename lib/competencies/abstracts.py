@@ -18,7 +18,7 @@ from lib.competencies.decoding import decode
 from lib.competencies.files import listed, same, spare, written_here
 from lib.competencies.tables import Records, csv_records, header, json_records
 from lib.competencies.worker import Worker
-from lib.core.records import DataError, well_formed
+from lib.core.records import DataError, digest, well_formed
 from lib.core.rows import Abstract, Group, Rejected
 
 COLUMNS = {"id": "id", "author": "author", "title": "title", "text": "text"}
@@ -154,7 +154,10 @@ def from_openalex(institution: str, authors: int,
             row = _row(record, "", "")
             if isinstance(row, str):
                 rejected.append(Rejected(file=f"OpenAlex {key}", line=number, reason=row))
-            elif row["id"] not in seen:  # a work shared by two authors stays with the first
+            elif row["id"] in seen:
+                rejected.append(Rejected(file=f"OpenAlex {key}", line=number,
+                                         reason=f"{row['id']} stays with its first author here"))
+            else:
                 seen.add(row["id"])
                 rows.append(row)
     return rows, rejected
@@ -176,13 +179,11 @@ def _origin(found):
 
 
 def _check_columns(names, columns):
-    """Raise DataError unless the header of a table has a column of texts, and each but once."""
+    """Raise DataError unless the header of a table has a column of texts."""
     key = columns["text"]
     if names and key not in names:
         found = ", ".join(names)
         raise DataError(f"no column {key!r} (found: {found}); name it with data.columns.text")
-    if twice := [name for name in columns.values() if names.count(name) > 1]:
-        raise DataError(f"two columns are called {twice[0]!r}; rename one of them")
 
 
 def _mapped(record, columns):
@@ -200,7 +201,10 @@ def _unseen(row, file, seen):
         return row
     if (file, row["id"]) in seen:
         return f"the id {row['id']!r} has occurred before"
-    seen.add((file, row["id"]))
+    copy = row["id"], digest([row["title"], row["text"]])
+    if copy in seen:  # such as a table that was made of another, with columns of its own
+        return f"the id {row['id']!r} and its text stand in another file"
+    seen |= {(file, row["id"]), copy}
     while row["id"] in seen:
         row["id"] = f"{well_formed(file)}#{row['id']}"  # files of one folder may each count from 1
     seen.add(row["id"])
@@ -234,15 +238,23 @@ def _row(record, fallback_id, folder):
         return " ".join(well_formed(str(value)).split())
     row = Abstract(id=field("id", fallback_id), author=field("author", folder),
                    title=field("title", ""), text=text)
-    if references := _terms(record.get("references")):
-        row["references"] = references
-    if subjects := _terms(record.get("subjects")):
-        row["subjects"] = subjects
+    for name in ("references", "subjects"):
+        given = _given(record.get(name))
+        if not all(isinstance(term, str) for term in given):
+            return f"the {name} are no list of terms, nor text with terms parted by semicolons"
+        if terms := _terms(given):
+            row[name] = terms
     return row
 
 
-def _terms(value):
-    """Terms that people gave a text, each once: from a list, or parted by semicolons."""
-    given = value.split(";") if isinstance(value, str) else value
-    terms = [" ".join(well_formed(term).split()) for term in given or [] if isinstance(term, str)]
+def _given(value):
+    """Terms that people gave a text, as they stand in a list or parted by semicolons."""
+    if isinstance(value, str):
+        return value.split(";")
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _terms(given):
+    """Terms without needless space, each once."""
+    terms = [" ".join(well_formed(term).split()) for term in given]
     return list(dict.fromkeys(filter(None, terms)))

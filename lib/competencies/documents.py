@@ -64,6 +64,8 @@ def _entry(entry):
     """(line, record or reason) of one entry."""
     fields = {key.lower(): str(field.value) for key, field in entry.fields_dict.items()}
     line = (entry.start_line or 0) + 1
+    if len(fields) < len(entry.fields_dict):
+        return line, f"the entry {entry.key!r} has a field twice, in small letters and in large"
     if "abstract" not in fields:
         return line, f"the entry {entry.key!r} has no abstract"
     author = " ".join(fields.get("author", "").split()).split(" and ")[0]

@@ -151,8 +151,6 @@ def _domain(text):
 
 def _name(text):
     """A name without wrapping marks; no word keeps a colon at its end, which would end the name."""
-    text = _line(text)
-    while (stripped := text.strip(WRAPPERS).strip(EDGES)) != text:
-        text = stripped
+    text = _line(text).strip(WRAPPERS + EDGES)
     words = [word.rstrip(":") for word in text.replace("：", " ").split()]
     return " ".join(word for word in words if word)

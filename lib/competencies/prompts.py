@@ -26,9 +26,11 @@ SYSTEM = {"brief": BRIEF, "full": FULL}
 REMINDER = "Write the profile now, in the format given above."
 
 # What templates and servers mark turns, tools and thoughts with: <|im_end|>, </s>, <bos>,
-# <start_of_turn>, <think>, <｜User｜>, <<SYS>>, [INST], [TOOL_CALLS]. Whatever looks so is broken,
-# known or not; "p < 0.05", "x<y" and "[12]" do not.
-MARKUP = re.compile(r"[<＜](?=[|｜/]*\w[\w▁:|｜/-]*[>＞])|\[(?=/?[A-Z][A-Z_]*\])")
+# <start_of_turn>, <think>, <function=f>, <｜User｜>, <<SYS>>, [INST], [control_8], ]~b]. Whatever
+# looks so is broken, known or not; "p < 0.05", "a<b and c>d", "[12]" and "<http://a.org>" do not.
+MARKUP = re.compile(
+    r"""[<＜‹](?=[|｜]|[/\[]*[\w▁][\w▁:|｜/="'\]-]*\s*[>＞]|\w+\s+[\w:-]+\s*=[^<>]{0,200}[>＞])"""
+    r"""|\[(?=/?(?:\w*_\w*|[a-z]?[A-Z]+\d*)\]|e~\[)|\](?=~)""")
 
 
 def neutralise(text: str) -> str:

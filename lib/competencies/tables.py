@@ -3,6 +3,7 @@
 Whatever stands in a file comes out: lines that are not read come with the reason.
 """
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,8 @@ def _header(content, delimiter):
     names, used, reason = _row(content, at, LONGEST, delimiter)
     if reason:
         raise DataError(f"the header is {reason}")
+    if twice := [name for name, number in Counter(names).items() if name and number > 1]:
+        raise DataError(f"two columns are called {twice[0]!r}; rename one of them")
     return names, at + used
 
 

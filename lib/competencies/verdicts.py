@@ -34,6 +34,10 @@ SCHEMA = {
     "properties": {"reasoning": {"type": "string"},
                    "winner": {"type": "string", "enum": ["1", "2", "tie"]}},
 }
+# Of Unicode's Default_Ignorable_Code_Point what is no format: joiners, fillers, selectors of
+# variations. The empty pattern of Braille is blank, too.
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+                   "\U000e0100-\U000e01ef]")
 LENGTH = 20_000  # characters of a judged text that a judge gets to see
 
 TAGS = ("abstracts", "reference", "profile_1", "profile_2")
@@ -50,12 +54,11 @@ def visible(character: str) -> bool:
     """Whether a reader sees a character, or the line or space that it makes.
 
     Out go controls, formats (directions, joiners, soft hyphens, tags), private and unassigned
-    characters, and variation selectors.
+    characters, and the letters and marks that Unicode says to show as nothing.
     """
     if character in "\n\t":
         return True
-    selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    return not (unicodedata.category(character).startswith("C") or selector)
+    return not (unicodedata.category(character).startswith("C") or BLANK.match(character))
 
 
 def marks(profile: Profile, number: int) -> list[str]:
@@ -113,6 +116,7 @@ def read(text: str | None) -> int | None:
     """
     if not isinstance(text, str):
         return None
+    text = text[-LENGTH:]  # the verdict stands at the end
     named = [value for value in objects(text) if "winner" in value]
     winner = named[-1]["winner"] if named else None
     if isinstance(winner, bool) or not isinstance(winner, (str, int)):

@@ -1,6 +1,5 @@
 """What commands take: arguments, readers of their words, and how wrong use is answered."""
 import argparse
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,29 @@ def take(*names: str, **options: Any) -> Argument:
     return names, options
 
 
+LARGEST = 1e12  # a number that anybody can mean
+
+
 def at_least(least: float) -> Callable[[str], float]:
-    """Reads a finite number of the type of `least` that is not below it."""
+    """Reads a number of the type of `least` that is not below it, and not beyond LARGEST."""
     def read(word: str) -> float:
         try:
             value = type(least)(word)
         except ValueError:
             value = None
-        if value is None or not (value >= least and value < math.inf):  # nor is nan
-            raise argparse.ArgumentTypeError(f"{word!r} must be a number of at least {least}")
+        if value is None or not least <= value <= LARGEST:  # nor is nan
+            shown = word if len(word) <= 40 else f"{word[:40]}…"
+            raise argparse.ArgumentTypeError(f"{shown!r} must be a number of at least {least}, and "
+                                             f"at most {LARGEST:g}")
         return value
     return read
+
+
+def named(word: str) -> str:
+    """Reads a name, which is not empty: an unset variable of a shell is a mistake."""
+    if not word.strip():
+        raise argparse.ArgumentTypeError("it is empty; name something, or leave the option out")
+    return word
 
 
 def share(word: str) -> float:
@@ -41,7 +52,11 @@ def file_of(forms: Sequence[str] = ()) -> Callable[[str], Path]:
     def read(word: str) -> Path:
         if forms and Path(word).suffix not in forms:
             raise argparse.ArgumentTypeError(f"{word!r} must end in one of {', '.join(forms)}")
-        if not word or Path(word).is_dir():
+        try:
+            folder = not word or Path(word).is_dir()
+        except (OSError, ValueError) as error:
+            raise argparse.ArgumentTypeError(f"no name of a file ({error})") from None
+        if folder:
             raise argparse.ArgumentTypeError(f"{word!r} is a folder; name a file in it")
         return Path(word)
     return read

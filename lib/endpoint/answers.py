@@ -13,6 +13,7 @@ from lib.core.records import well_formed
 from lib.endpoint.store import Reply, Status, reply
 
 RETRIED = {408, 409, 425, 429}
+ANSWERED = {502, 504, 524}  # by a gateway: the server behind it may have worked all the same
 HINTS = {401: "it refuses the key; check the environment variable that key_variable names",
          403: "it forbids the call; check what the key may do",
          404: "it knows no such address or model; check urls (they usually end in /v1) and the "
@@ -45,6 +46,8 @@ def read_answer(raw: str) -> Reply:
         raise Failure("unreadable", words, billed=True, raw=raw) from None
     usage = document.get("usage")
     prompt, completion = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    if not prompt or (not completion and text.strip()):  # no answer is made of nothing
+        prompt = completion = None
     if refusal or finish == "content_filter":
         status: Status = "refused"
     elif finish == "length":
@@ -72,7 +75,7 @@ def refused(status: int, raw: str, headers: Mapping[str, str]) -> tuple[Reply, s
         raise Failure("denied", words, "stop", raw=raw)
     if status in RETRIED or status >= 500:
         kind = "busy" if status == 429 else "server"
-        raise Failure(kind, text, wait=retry_after(headers), raw=raw)
+        raise Failure(kind, text, wait=retry_after(headers), billed=status in ANSWERED, raw=raw)
     raise Failure("request", text, "adapt", raw=raw)
 
 

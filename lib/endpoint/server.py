@@ -94,7 +94,9 @@ class Replica:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             causes = list(_causes(error))
             unsent = any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes)
-            text = shorten(self.blot(str(causes[-1]) or type(causes[-1]).__name__))
+            # Of what is no HTTP, aiohttp quotes a part, which may hold a part of the key.
+            ours = unsent or isinstance(causes[-1], OSError)
+            text = shorten(self.blot((ours and str(causes[-1])) or type(causes[-1]).__name__))
             raise Failure("connection", text, billed=not unsent) from None
         raw = self.blot.body(content)
         if status < 300:

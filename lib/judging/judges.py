@@ -10,7 +10,7 @@ from lib.core.records import Journal
 from lib.core.rows import Comparison, Profile, Prompt, Rate, Vote, Written
 from lib.core.sections.preset import Preset
 from lib.metrics import stats
-from lib.metrics.competencies import similarity
+from lib.metrics.competencies import description_f1, precision_recall_f1, similarity
 from lib.models import loading, scoring
 from lib.models.chats import encode_chats, encode_ended
 from lib.models.sampling import complete_all
@@ -67,6 +67,26 @@ class Truth(Scoring):
     def score(self, prompt_id: str, profile: Profile | None) -> float | None:
         reference = self.references.get(prompt_id)
         return None if reference is None else similarity(profile, reference)
+
+
+class TrueNames(Truth):
+    """The truth about names alone: their F1."""
+
+    name = "names"
+
+    def score(self, prompt_id: str, profile: Profile | None) -> float | None:
+        reference = self.references.get(prompt_id)
+        return None if reference is None else precision_recall_f1(profile, reference)["f1"]
+
+
+class TrueDescriptions(Truth):
+    """The truth about descriptions alone, of the competencies that are right."""
+
+    name = "descriptions"
+
+    def score(self, prompt_id: str, profile: Profile | None) -> float | None:
+        reference = self.references.get(prompt_id)
+        return None if reference is None else description_f1(profile, reference)
 
 
 class ReferenceGuided(Truth):

@@ -60,6 +60,19 @@ def similarity(profile: Profile | None, reference: Profile) -> float:
     return 0.9 * soft_f1 + 0.1 * word_f1(profile["domain"], reference["domain"])
 
 
+def description_f1(profile: Profile | None, reference: Profile) -> float:
+    """The mean word F1 of descriptions, over competencies that stand for each other by `pairs`.
+
+    It says nothing of how many there are: names have measures of their own. Without any it is 0.
+    """
+    if not profile:
+        return 0.0
+    found, expected = profile["competencies"], reference["competencies"]
+    scores = [word_f1(found[i]["description"], expected[j]["description"])
+              for i, j, _ in pairs(profile, reference)]
+    return math.fsum(scores) / len(scores) if scores else 0.0
+
+
 def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
     """`precision_recall_f1` of names whose words are stemmed: `designs models`, `designing models`.
 

@@ -17,11 +17,12 @@ def chance(prompts: int | np.ndarray, share: float) -> np.ndarray:
     """The probability of seeing a preference of size `share`, for each number of prompts.
 
     Wilson's low end is above 1/2 where k wins of n give k - n/2 > z sqrt(n) / 2 (his interval
-    inverts the score test).
+    inverts the score test). Fewer than six prompts never show it: where all are won the interval is
+    exact, and its low end still below 1/2.
     """
     from scipy.stats import binom  # a second, for this alone
     wins = np.floor(prompts / 2 + Z95 * np.sqrt(prompts) / 2)
-    return binom.sf(wins, prompts, share)
+    return binom.sf(np.where(np.less(prompts, 6), prompts, wins), prompts, share)
 
 
 def prompts_needed(share: float, power: float = 0.8) -> int:

@@ -1,6 +1,7 @@
 """Statistics with intervals, every one of them from here; comparisons respect who shares a prompt.
 
-An interval covers 95 %: Wilson's for rates, Student's over seeds, bootstraps from a seed.
+An interval covers 95 %: Wilson's for rates, Student's over seeds, bootstraps from a seed. Where
+all that was seen is the same, resampling sees nothing else: the bound is then an exact one.
 """
 import math
 import statistics
@@ -14,20 +15,34 @@ from lib.core.rows import Rate
 
 Z95 = 1.959963984540054  # 97.5 % quantile of the standard normal
 TAILS = (0.025, 0.975)
+# Of a kind of number: to a scale without bounds, back, and the units here that one there is worth.
+SCALES: dict[str, tuple[Callable, Callable, Callable]] = {
+    "difference": (lambda x: x, lambda x: x, lambda x: 1.0),
+    "share": (lambda p: math.log(p / (1 - p)), lambda x: 1 / (1 + math.exp(-x)),
+              lambda p: p * (1 - p)),
+    "correlation": (math.atanh, math.tanh, lambda r: 1 - r * r)}
 
 
 def rate(successes: float, n: int) -> Rate:
-    """A rate with its 95 % Wilson interval. Ties may enter as half a success.
+    """A rate with its 95 % Wilson interval, an exact one at 0 and 1. Ties may count as half.
 
     Wilson 1927. With n = 0 the rate is None and the interval is [0, 1].
     """
     if n == 0:
         return _rate(None, (0.0, 1.0), 0)
     p = successes / n
+    if p in (0, 1):
+        return _rate(p, exact(p, n), n)
     scale = 1 + Z95**2 / n
     centre = (p + Z95**2 / (2 * n)) / scale
     half = Z95 / scale * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
     return _rate(p, (max(0.0, centre - half), min(1.0, centre + half)), n)
+
+
+def exact(p: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a rate of 0 or 1 in n independent trials. Clopper and Pearson 1934."""
+    bound = TAILS[0] ** (1 / n)  # the rate at which n out of n are as rare as a tail
+    return (bound, 1.0) if p else (0.0, 1 - bound)
 
 
 def win_rate(outcomes: Iterable[float]) -> Rate:
@@ -47,13 +62,16 @@ def mean(values: Sequence[float] | np.ndarray, clusters: Sequence[Hashable] | No
     """A mean with a 95 % percentile-bootstrap interval, resampling whole clusters.
 
     values: (n,) numbers. clusters: (n,) keys (prompts, authors); None makes each value its own.
-    Resampling rows that share a prompt would give intervals that are too narrow.
+    Resampling rows that share a prompt would give intervals that are too narrow. Values that are
+    all 0 or all 1 are taken for a rate, with an exact interval, one trial a cluster.
     """
     values = np.asarray(values, dtype=float)
     if not len(values):
         return _rate(None, (None, None), 0)
     keys = np.arange(len(values)) if clusters is None else np.asarray(clusters)
     keys, index = np.unique(keys, return_inverse=True)
+    if values[0] in (0, 1) and (values == values[0]).all():
+        return _rate(float(values[0]), exact(values[0], len(keys)), len(values))
     sums, counts = np.bincount(index, values), np.bincount(index)
     picks = _picks(len(keys), seed, draws)
     means = sums[picks].sum(1) / counts[picks].sum(1)
@@ -105,14 +123,20 @@ def sum_interval(counts: np.ndarray, statistic: Callable[[np.ndarray], float],
     return percentiles([statistic(counts[pick].sum(0)) for pick in picks])
 
 
-def over_seeds(values: Sequence[float]) -> Rate:
-    """Mean of a few independent runs with Student's 95 % interval; None for that of one run."""
+def over_seeds(values: Sequence[float], kind: str = "difference") -> Rate:
+    """Mean of a few independent runs with Student's 95 % interval; None for that of one run.
+
+    kind: "difference"; "share" or "correlation" have bounds, so their intervals are made on the
+    scale of log-odds or of Fisher's z (1921), by the delta method. Runs that all gave the largest
+    or the smallest possible value have no interval, as they tell nothing of the spread.
+    """
     from scipy.stats import t as student  # a second, for this alone
+    stretch, shrink, slope = SCALES[kind]
     n, centre = len(values), statistics.mean(values)
-    if n < 2:
+    if n < 2 or not slope(centre):
         return _rate(centre, (None, None), n)
-    half = student.ppf(TAILS[1], n - 1) * statistics.stdev(values) / n ** 0.5
-    return _rate(centre, (centre - half, centre + half), n)
+    half = student.ppf(TAILS[1], n - 1) * statistics.stdev(values) / n ** 0.5 / slope(centre)
+    return _rate(centre, (shrink(stretch(centre) - half), shrink(stretch(centre) + half)), n)
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float | None]:

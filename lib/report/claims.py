@@ -5,6 +5,7 @@ study: a pretrained model on real texts, where people's terms stand for the trut
 """
 import html
 from collections.abc import Mapping
+from functools import cache
 from operator import ge, gt, le
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -23,6 +24,11 @@ START, END = "<!-- results: written by lib/report/site.py -->", "<!-- end of res
 GOALS = (("at_least", "rate", ge, "≥"), ("low_at_least", "low", ge, "low end ≥"),
          ("low_above", "low", gt, "low end >"), ("at_most", "rate", le, "≤"),
          ("n_at_least", "n", ge, "n ≥"))
+# What a number of each kind can be, and with it the ends of its interval.
+POSSIBLE = {"share": (0, 1), "mean": (0, 1), "difference": (-1, 1), "correlation": (-1, 1),
+            "ratio": (0, float("inf")), "count": (0, float("inf"))}
+MADE_BY = {"wilson": "Wilson's", "bootstrap": "bootstrap", "student": "Student's",
+           "exact": "exact", "range": "lowest to highest"}
 
 
 class World(NamedTuple):
@@ -34,18 +40,30 @@ class World(NamedTuple):
 
 class Finding(TypedDict):
     """What one world has on a claim."""
+    metric: str
     value: dict[str, Any] | None  # a rate; None: its notebook has not run yet
+    measure: dict[str, str]  # kind; over and by, which say what the interval covers and how
     target: str
+    set: str  # when the target was
     met: bool | None  # None: without a target, or without a number
     note: str  # what is counted otherwise in this world
     link: str  # to the place where it was measured
+    beside: dict[str, dict[str, Any] | None]  # {control or baseline: its number}
 
 
 class Row(TypedDict):
     """One claim; findings: of each world, None where it is not measured."""
     claim: str
+    chapter: str
     headline: bool
+    effect: bool
     findings: list[Finding | None]
+
+
+@cache
+def contents(path: Path) -> dict[str, Any]:
+    """All of claims.yaml: {"chapters", "measures", "claims"}."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def load_metrics(folder: str = "") -> dict[str, Any]:
@@ -58,8 +76,8 @@ def world(folder: str = "") -> World:
     """The run of this report, or a study of real texts, as far as it has run."""
     metrics = load_metrics(folder)
     source = metrics.get("01_data_synthesis", {}).get("source", "synthetic")
-    own = "synthetic world (truth)" if source == "synthetic" else "this run"
-    return World("real texts (people's terms)" if folder else own, folder, metrics)
+    own = "synthetic world" if source == "synthetic" else "this run"
+    return World("real texts" if folder else own, folder, metrics)
 
 
 def worlds() -> list[World]:
@@ -88,67 +106,127 @@ def lookup(metrics: Mapping[str, Any], key: str) -> Any:
 def measured(places: list[World]) -> list[Row]:
     """Every claim that at least one of the worlds measures, or will when its notebook has run."""
     rows = []
-    for claim in yaml.safe_load(CLAIMS.read_text(encoding="utf-8")):
-        sources = [claim.get("real", {}) if place.folder else claim for place in places]
+    for claim in contents(CLAIMS)["claims"]:
+        sources = [claim.get("real" if place.folder else "synthetic", {}) for place in places]
         findings = [finding(*both) for both in zip(sources, places, strict=True)]
         if any(findings):
-            rows.append(Row(claim=claim["claim"], headline=claim.get("headline", False),
-                            findings=findings))
+            rows.append(Row(claim=claim["claim"], chapter=claim["chapter"], findings=findings,
+                            headline=claim.get("headline", False),
+                            effect=claim.get("effect", False)))
     return rows
 
 
 def finding(source: dict[str, Any], world: World) -> Finding | None:
     """What a world has on a claim; None where nothing of the kind is measured there.
 
-    source: metric, section, targets and note of claims.yaml. Raises DataError for a number that a
-    notebook which has run did not record.
+    source: the world's part of a claim of claims.yaml. Raises DataError for a number that a
+    notebook which has run did not record, and for one that its kind cannot be.
     """
     notebook, _, _ = source.get("metric", "").partition(".")
-    value = lookup(world.metrics, source["metric"]) if notebook in world.metrics else None
-    if not notebook or (value is None and notebook in world.metrics):
+    if not notebook or not _holds(source.get("when", {}), world):
         return None
-    goals = [(source[name], *rest) for name, *rest in GOALS if name in source]
+    value = _number(source["metric"], world)
+    if value is None and notebook in world.metrics:
+        return None
+    measure = contents(CLAIMS)["measures"][source["measure"]]
+    check(value, measure["kind"], source["metric"])
+    given = source.get("target", {})
+    goals = [(given[name], *rest) for name, *rest in GOALS if name in given]
     words = [f"{sign} {goal:.2f}" if isinstance(goal, float) else f"{sign} {goal}"
              for goal, _, _, sign in goals]
     reached = [reaches(value[part], goal) for goal, part, reaches, _ in goals
                if value and value[part] is not None]
     met = all(reached) if goals and len(reached) == len(goals) else None
     place = f"{world.folder}/{notebook}" if world.folder else notebook
-    return Finding(value=value, target=", ".join(words), met=met, note=source.get("note", ""),
-                   link=f"{place}.html#{source['section']}")
+    beside = {name: _number(metric, world) for name, metric in source.get("beside", {}).items()}
+    return Finding(metric=source["metric"], value=value, measure=measure, target=", ".join(words),
+                   set=given.get("set", ""), met=met, note=source.get("note", ""),
+                   link=f"{place}.html#{source['section']}", beside=beside)
+
+
+def check(value: dict[str, Any] | None, kind: str, metric: str) -> None:
+    """Raise DataError where a number, or an end of its interval, is none that its kind can be."""
+    low, high = POSSIBLE[kind]
+    parts = [value[part] for part in ("rate", "low", "high")] if value else []
+    if wrong := [part for part in parts if part is not None and not low <= part <= high]:
+        raise DataError(f"reports/metrics: {metric} holds {wrong[0]:g}, which no {kind} can be; "
+                        "its interval was made in a way that does not suit it.")
+
+
+def _number(metric: str, world: World) -> dict[str, Any] | None:
+    """A number as a rate, None where its notebook has not run or measures no such thing."""
+    if metric.partition(".")[0] not in world.metrics:
+        return None
+    value = lookup(world.metrics, metric)
+    if isinstance(value, (int, float)):
+        return {"rate": value, "low": None, "high": None, "n": None}
+    return value
+
+
+def _holds(conditions: dict[str, Any], world: World) -> bool:
+    """Whether numbers of a world are what a claim makes its condition."""
+    known = {metric: _number(metric, world) for metric in conditions}
+    return all(value is None or value["rate"] == conditions[metric]
+               for metric, value in known.items())
+
+
+def figure(value: Mapping[str, Any], kind: str) -> str:
+    """A number of a claim as readers want to see it: with what its interval is."""
+    if value["rate"] is None:
+        return "–"
+    if kind == "count":
+        return f"{value['rate']:g}"
+    if kind == "ratio" and value["low"] is not None:
+        low, high = (f"{value[end]:.2f}" for end in ("low", "high"))
+        return f"{value['rate']:.2f} ({low} to {high})"
+    return interval(value)
 
 
 def told(found: Finding) -> tuple[str, str]:
     """A finding in words: the number with its interval, and its n, note and target."""
-    rest = [found["note"], f"target {found['target']}" if found["target"] else ""]
+    measure = found["measure"]
+    goal = f"target {found['target']}" if found["target"] else ""
     if found["value"] is None:
-        return "not run yet", "; ".join(filter(None, rest))
-    count = f"n = {found['value']['n']}"
-    return interval(found["value"]), "; ".join(filter(None, [count, *rest]))
+        return "not run yet", "; ".join(filter(None, [found["note"], goal]))
+    n = found["value"]["n"]
+    over, by = measure.get("over", ""), measure.get("by", "")
+    count = f"n = {n}" if n is not None else ""
+    certain = by != "range" and found["value"]["rate"] in (0, 1)  # then the bound is an exact one
+    covers = f"{'exact' if certain else MADE_BY[by]}, over {over}" if by else ""
+    words = "; ".join(filter(None, [count, covers, found["note"], goal]))
+    return figure(found["value"], measure["kind"]), words
 
 
-def claims_html(rows: list[Row], places: list[World]) -> str:
-    """The table of claims, rows of `measured`, as HTML."""
+def beside(found: Finding) -> list[str]:
+    """The controls and baselines of a finding with their numbers, as far as they have run."""
+    kind = found["measure"]["kind"]
+    return [f"{name} {figure(value, kind)}" for name, value in found["beside"].items() if value]
+
+
+def claims_html(rows: list[Row], places: list[World], caption: str) -> str:
+    """A table of claims, rows of `measured`, as HTML."""
     verdicts = {True: ': <span class="met">met</span>', None: "",
                 False: ': <span class="missed">missed</span>'}
 
-    def cell(found: Finding | None) -> str:
+    def cell(found: Finding | None, title: str) -> str:
+        label = f'<td data-label="{html.escape(title, quote=True)}">'
         if found is None:
-            return "<td>–</td>"
+            return f"{label}–</td>"
         number, rest = told(found)
         if found["value"] is not None:
             number = f'<a href="{found["link"]}">{number}</a>'
-        return (f'<td><span class="number">{number}</span><br>'
-                f'<span class="soft">{html.escape(rest)}{verdicts[found["met"]]}</span></td>')
+        when = f" (set {html.escape(found['set'])})" if found["target"] else ""
+        controls = "".join(f"<li>{html.escape(line)}</li>" for line in beside(found))
+        shown = f'<ul class="beside" aria-label="beside it">{controls}</ul>' if controls else ""
+        return (f'{label}<span class="number">{number}</span><br><span class="soft">'
+                f"{html.escape(rest)}{when}{verdicts[found['met']]}</span>{shown}</td>")
 
     titles = ["claim", *(place.title for place in places)]
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in titles)
-    body = "".join(f"<tr><td>{html.escape(row['claim'])}</td>"
-                   f"{''.join(map(cell, row['findings']))}</tr>" for row in rows)
-    caption = ("Rates with 95 % intervals; each links to the place where it was measured. "
-               "Targets were set before the run. –: not measured in that world.")
-    return scroll(f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
-                  f"<tbody>{body}</tbody></table>", "claims")
+    body = "".join(f'<tr><th scope="row">{html.escape(row["claim"])}</th>'
+                   f"{''.join(map(cell, row['findings'], titles[1:]))}</tr>" for row in rows)
+    return scroll(f'<table class="claims"><caption>{caption}</caption><thead><tr>{head}</tr>'
+                  f"</thead><tbody>{body}</tbody></table>", caption)
 
 
 def results_markdown(rows: list[Row], places: list[World]) -> str:
@@ -158,12 +236,27 @@ def results_markdown(rows: list[Row], places: list[World]) -> str:
     def cell(found: Finding | None) -> str:
         if found is None:
             return "–"
-        return "; ".join(filter(None, told(found))) + verdicts[found["met"]]
+        when = f" (set {found['set']})" if found["target"] else ""
+        words = "; ".join(filter(None, told(found))) + when + verdicts[found["met"]]
+        controls = "; ".join(beside(found))
+        return f"{words}. Beside it: {controls}" if controls else words
 
-    lines = [["claim", *(f"{place.title}, rate [95 % interval]" for place in places)],
+    lines = [["claim", *(place.title for place in places)],
              *([row["claim"], *map(cell, row["findings"])] for row in rows)]
     table = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([table[0], "|---" * len(lines[0]) + "|", *table[1:]])
+
+
+def as_records(rows: list[Row], places: list[World]) -> list[dict[str, Any]]:
+    """Every claim in every world that has a number, for reports/metrics/claims.json."""
+    return [{"claim": row["claim"], "chapter": row["chapter"], "headline": row["headline"],
+             "world": place.title, "metric": found["metric"], "kind": found["measure"]["kind"],
+             "value": found["value"], "interval": {key: found["measure"].get(key)
+                                                   for key in ("over", "by")},
+             "target": found["target"] and {"goal": found["target"], "set": found["set"]},
+             "met": found["met"], "beside": found["beside"], "effect": row["effect"]}
+            for row in rows for place, found in zip(places, row["findings"], strict=True)
+            if found and found["value"] is not None]
 
 
 def with_results(readme: str, places: list[World]) -> str:

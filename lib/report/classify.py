@@ -12,7 +12,6 @@ import io
 import json
 import os
 from argparse import Namespace
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from lib.core.records import DataError, Journal, digest, write_jsonl, write_text
 from lib.core.rows import Rejected
 from lib.core.terminal import say
 from lib.report import options
-from lib.report.extract import harmless
+from lib.report.cells import harmless
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".csv", ".tsv", ".jsonl")
@@ -49,6 +48,8 @@ def classify(given: Namespace) -> tuple[list[Row], list[Rejected], int, Journal]
     from lib.tasks import classification
 
     spare(given.output, [given.input])
+    if len(set(given.names)) < len(given.names):
+        raise DataError(f"--names: both new columns are called {given.names[0]!r}; give two names.")
     given = options.complete(given, given.task)
     found, rejected = read(given.input, given.text)
     if clash := {name for _, row in found for name in given.names if name in row}:
@@ -120,11 +121,9 @@ def read(path: Path, text: str) -> tuple[list[tuple[int, Row]], list[Rejected]]:
 
 
 def check_header(names: list[str], text: str) -> None:
-    """Raise DataError unless the columns of a table have a name each, and one is the text's."""
+    """Raise DataError unless one of a table's columns is the text's."""
     if text not in names:
         raise DataError(f"no column {text!r} (found: {', '.join(names)}); name it with --text.")
-    if twice := [name for name, number in Counter(names).items() if number > 1]:
-        raise DataError(f"two columns are called {twice[0]!r}; rename one of them.")
 
 
 def refusal(record: Row, text: str) -> str:

@@ -12,8 +12,6 @@ import csv
 import html
 import io
 import os
-import re
-import unicodedata
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +22,11 @@ from lib.core.records import Journal, digest, write_jsonl, write_text
 from lib.core.rows import Completion, Group, Profile, Rejected
 from lib.core.terminal import say
 from lib.report import options
+from lib.report.cells import harmless
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".jsonl", ".csv", ".html")
 # What a spreadsheet may part cells at, whatever the file parts them with; text has ", " often.
-SEPARATORS = re.compile(r"([\t\r\n;|]|,(?=\S))")
 NOTHING: Profile = {"domain": "", "competencies": [{"name": "", "description": ""}]}
 
 
@@ -120,28 +118,6 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
                      one["description"], "" if sure is None else str(sure), notes, unlike]
             table.writerow(map(harmless, cells))
     return out.getvalue().replace("\r\n", "\n")
-
-
-def harmless(cell: str) -> str:
-    """A cell in which no spreadsheet finds a formula, at its start or after another separator.
-
-    An apostrophe stands before what would begin one, quotes and invisible letters passed over;
-    numbers, which are no formulas, stay.
-    """
-    return "".join(map(_guarded, SEPARATORS.split(cell)))
-
-
-def _guarded(part: str) -> str:
-    """A part between separators, as text."""
-    seen = (letter for letter in part if unicodedata.category(letter)[0] not in "CZ")
-    first = next((letter for letter in seen if letter != '"'), "")
-    if unicodedata.normalize("NFKC", first)[:1] not in ("=", "+", "-", "@"):  # full-width ones, too
-        return part
-    try:
-        float(part)
-    except ValueError:
-        return f"'{part}"
-    return part
 
 
 def as_html(rows: list[dict[str, Any]], rejected: list[Rejected]) -> str:

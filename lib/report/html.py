@@ -1,4 +1,6 @@
 """Self-contained pages: Markdown and executed notebooks as HTML, nothing loaded from elsewhere."""
+import base64
+import hashlib
 import html
 import re
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ class Renderer(mistune.HTMLRenderer):
     def __init__(self) -> None:
         super().__init__(escape=True)
         self.headings: list[Heading] = []
+        self.tables = 0
 
     def heading(self, text: str, level: int, **attributes: Any) -> str:
         """A heading with an anchor of its own, which is noted in `headings`."""
@@ -35,7 +38,9 @@ class Renderer(mistune.HTMLRenderer):
         return scroll(mathml(text, display="block"), "formula")
 
     def table(self, text: str) -> str:
-        return scroll(f"<table>{text}</table>", "table")
+        self.tables += 1
+        title = f"Table {self.tables}"
+        return scroll(f"<table><caption>{title}</caption>{text}</table>", title)
 
 
 def slug(text: str) -> str:
@@ -49,9 +54,10 @@ def scroll(content: str, label: str) -> str:
     return f'<div class="scroll" role="region" tabindex="0" aria-label="{name}">{content}</div>'
 
 
-def notebook_html(notebook: dict[str, Any]) -> tuple[str, list[Heading]]:
+def notebook_html(notebook: dict[str, Any],
+                  renderer: Renderer | None = None) -> tuple[str, list[Heading]]:
     """Body and headings of an executed notebook: code folded away, outputs where they arose."""
-    renderer = Renderer()
+    renderer = renderer or Renderer()
     markdown = mistune.create_markdown(renderer=renderer, plugins=["math", "table"])
     parts: list[str] = []
     code: list[str] = []  # since the last prose or output
@@ -89,28 +95,21 @@ def output_html(output: dict[str, Any]) -> str:
         return content
     caption, rows = found.group(1), content.count("<tr>") - 1
     table = scroll(content, html.unescape(caption))
-    if rows <= LONG:
+    if rows <= LONG and not caption.startswith("Settings of "):
         return table
-    return f"<details><summary>{caption} {rows} rows.</summary>{table}</details>"
+    return f'<details class="folded"><summary>{caption} {rows} rows.</summary>{table}</details>'
 
 
 def page(title: str, body: str, headings: Sequence[Heading] = (), current: str = "",
-         links: Sequence[tuple[str, str]] = ()) -> str:
-    """A whole page: no script, nothing loaded from elsewhere.
+         links: Sequence[tuple[str, str]] = (), script: str = "") -> str:
+    """A whole page: nothing loaded from elsewhere, and no script but one that its policy names.
 
     links: (file, name) of the pages that are named at its top. current: its own file among them,
     whose neighbours are named at its end.
     """
-    toc = "".join(f'<li><a href="#{anchor}">{text}</a></li>'
-                  for level, anchor, text in headings if level == 2)
-    if toc:
-        nav = f'</h1><nav aria-label="On this page"><ul>{toc}</ul></nav>'
-        body = body.replace("</h1>", nav, 1)
-    names = [name if file == current else f'<a href="{file}">{name}</a>' for file, name in links]
-    others = "".join(f"<li>{name}</li>" for name in names)
-    site = f'<nav aria-label="Pages"><ul class="pages">{others}</ul></nav>' if links else ""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:{_admitting(script)}"
     css = Path(__file__).with_name("site.css").read_text(encoding="utf-8")
+    last = f"<script>{script}</script>\n" if script else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -122,14 +121,36 @@ def page(title: str, body: str, headings: Sequence[Heading] = (), current: str =
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>
-{site}
+{menus(current, links, headings)}
 <main id="content">
 {body}
 </main>
 {neighbours(current, links)}
-</body>
+{last}</body>
 </html>
 """
+
+
+def _admitting(script):
+    """What a content security policy says of a script: only this one, by its hash."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"; script-src 'sha256-{base64.b64encode(digest).decode()}'" if script else ""
+
+
+def menus(current: str, links: Sequence[tuple[str, str]], headings: Sequence[Heading]) -> str:
+    """All pages, and the parts of this one, in menus that open without a script."""
+    names = [f'<span aria-current="page">{name}</span>' if file == current
+             else f'<a href="{file}">{name}</a>' for file, name in links]
+    parts = [f'<a href="#{anchor}">{text}</a>' for level, anchor, text in headings if level == 2]
+    home = f'<a href="{links[0][0]}">Overview</a>' if links and links[0][0] != current else ""
+    shown = home + _menu("All pages", names) + _menu("On this page", parts)
+    return f'<nav class="site" aria-label="Pages and parts">{shown}</nav>' if shown else ""
+
+
+def _menu(title, items):
+    listed = "".join(f"<li>{item}</li>" for item in items)
+    return (f'<details class="menu"><summary>{title}</summary><ul class="pages">{listed}</ul>'
+            "</details>") if items else ""
 
 
 def neighbours(current: str, links: Sequence[tuple[str, str]]) -> str:

@@ -1,53 +1,36 @@
-"""The report: one self-contained page per executed notebook, the log, and an index with the claims.
+"""The report: an index, a page per executed notebook, examples, cards, the log.
 
 The pages of the real study lie in a folder of their own, as far as its notebooks have run.
 `python -m lib report` renders all pages and refreshes the results in README.md. The run times,
 which differ from run to run, have a page that `python -m lib report --runtime` renders.
 """
-import html
 import re
-import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import mistune
 
 from lib.core import settings
-from lib.core.records import read_json, write_text
-from lib.core.sections.preset import Preset
-from lib.core.settings import ROOT, flatten
-from lib.report.claims import REAL, claims_html, load_metrics, measured, with_results, worlds
-from lib.report.html import Renderer, notebook_html, output_html, page, scroll
+from lib.core.records import read_json, write_json, write_text
+from lib.core.settings import ROOT
+from lib.report import chapters, examples, index, references
+from lib.report.claims import (
+    REAL,
+    as_records,
+    load_metrics,
+    measured,
+    with_results,
+    worlds,
+)
+from lib.report.html import Renderer, page, scroll
+from lib.workbook.book import METRICS
 from lib.workbook.tables import table_html
 
 REPORTS = ROOT / "reports"
-TITLE = "Competency profiles by preference optimisation"
-PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate",
-            "papermill", "dvc", "matplotlib")
-MIXTRAL = 46.7e9  # parameters of the thesis's model
-INTRODUCTION = """<p>From the abstracts of an author, a language model writes a competency \
-profile: a domain and three to eight competencies with descriptions. This workbook synthesises \
-data, lets a judge compare candidate profiles, tunes the model on these preferences by DPO, and \
-measures what that achieved. Every number on these pages was written by the run that they \
-describe.</p>"""
-STUDY = """<p>In the synthetic world every author's profile is known: that is the truth. The real \
-study (<code>make real</code>) takes a pretrained model, SmolLM2-135M-Instruct, and real texts. \
-Their true profiles nobody knows; the terms that professional indexers gave a text stand for the \
-truth. They say what a text is about: a proxy for competencies with a person behind it, not the \
-thing itself. The weights are those of a 4-bit file, restored: near the original model, not equal \
-to it.</p>"""
-OF_STUDY = '<p class="soft">A page of the real study: a pretrained model on real texts.</p>'
-INTERVALS = """<p>Intervals are 95 % intervals over authors, in the real study over texts: Wilson \
-for preferences, bootstrap for means. They do not cover the choice of training seed.</p>"""
-PUBLISHED = """The thesis reports that its tuned Mixtral-8x7B was preferred to its base in 80 % of \
-50 pairs (standard error about six points), by the judge that had made the training labels."""
-UNSEEN = """The embedded models have never seen text like the abstracts of this run. The pages \
-show that the pipeline works on such input, not what the method achieves on it."""
-SMOKE = "This is the smoke preset: its counts are too small to conclude anything."
-UNTRAINED = "There were too few preferences to train on: the tuned model equals its base."
-EQUAL_BYTES = """What the run was made with. Equal inputs give equal bytes on one platform; \
-another number of threads or another instruction set changes the seventh digit."""
+CARDS = (("data/CARD.md", "The synthetic data"), ("data/adapter/README.md", "The tuned adapter"),
+         (f"data/{REAL}/CARD.md", "The real study's data"),
+         (f"data/{REAL}/warm_start/README.md", "The real study's supervised start"),
+         (f"data/{REAL}/adapter/README.md", "The real study's tuned adapter"))
 
 
 def executed(folder: str = "") -> list[Path]:
@@ -59,55 +42,10 @@ def pages(folder: str = "") -> list[tuple[str, str]]:
     """(file, name) of every page of the report, or of the group in a folder, as seen from there."""
     notebooks = [(f"{path.stem}.html", path.stem.replace("_", " ")) for path in executed(folder)]
     up = "../" if folder else ""
-    ends = [(f"{up}log.html", "Log"), (f"{up}runtime.html", "Run times")]
+    ends = [(f"{up}{file}.html", name) for file, name in (
+        ("examples", "Examples"), ("cards", "Cards"), ("log", "Log"),
+        ("references", "References"), ("runtime", "Run times"))]
     return [(f"{up}index.html", "Overview"), *notebooks, *ends]
-
-
-def parameters_html(name: str, mine: Preset, default: Preset) -> str:
-    """What differs from the default preset, and all settings, folded away."""
-    values, usual = flatten(mine.model_dump()), flatten(default.model_dump())
-    rows = [{"setting": key, "value": value} for key, value in values.items()]
-    differing = [{**row, "default": usual.get(row["setting"])} for row in rows
-                 if row["value"] != usual.get(row["setting"])]
-    text = (f"<p>This run used the preset <code>{html.escape(name)}</code>. "
-            "No setting differs from the default preset.</p>")
-    if differing:
-        table = table_html(differing, "Settings that differ from the default preset.")
-        text = scroll(table, "differing settings")
-    every = scroll(table_html(rows, f"All settings of {name!r}."), "settings")
-    return f"{text}<details><summary>All settings</summary>{every}</details>"
-
-
-def environment_html(threads: int) -> str:
-    """Versions of what the run was made with."""
-    import torch  # seconds, for this alone
-    versions = {"Python": ".".join(map(str, sys.version_info[:3])),
-                **{name: metadata.version(name).split("+")[0] for name in PACKAGES},
-                "CPU instruction set used by torch": torch.backends.cpu.get_cpu_capability(),
-                "threads": threads}
-    rows = [{"what": what, "version": version} for what, version in versions.items()]
-    return scroll(table_html(rows, EQUAL_BYTES), "environment")
-
-
-def warnings(metrics: dict[str, Any]) -> list[str]:
-    """What a reader has to know before all numbers."""
-    told = {UNSEEN: not metrics["01_data_synthesis"]["models_have_seen_such_text"],
-            SMOKE: metrics["04_evaluation"]["preset"] == "smoke",
-            UNTRAINED: not metrics["03_dpo"]["trained"]}
-    return [text for text, holds in told.items() if holds]
-
-
-def scale(metrics: dict[str, Any]) -> str:
-    """What sets the run apart from the thesis's: the size of its base, and its language."""
-    sizes = metrics["03_dpo"]["parameters"]
-    times = MIXTRAL / (sizes["total"] - sizes["trained"])
-    apart = [f"is about {float(f'{times:.2g}'):,g} times smaller"] if times >= 2 else []
-    if metrics["01_data_synthesis"]["source"] == "synthetic":
-        apart.append("reads a synthetic language")
-    if not apart:
-        return ""
-    found = " and ".join(apart)
-    return f" The base model here {found}, so the two numbers share a method, not a scale."
 
 
 def cost(metrics: dict[str, Any]) -> str:
@@ -122,53 +60,6 @@ def cost(metrics: dict[str, Any]) -> str:
     priced = any(server.price_in or server.price_out for server in servers)
     known = priced and spent is not None
     return f" Cost in money of all calls so far: {spent:.2f}, by the price table." if known else ""
-
-
-def index_html() -> str:
-    metrics, both = load_metrics(), worlds()
-    name, mine = settings.load(metrics["04_evaluation"]["preset"])
-    _, default = settings.load("default")
-    notes = [f'<p class="warning" role="note">{text}</p>' for text in warnings(metrics)]
-    real = listing(executed(REAL), f"{REAL}/")
-    group = ['<h2 id="real">The real study</h2><ul>', *real, "</ul>"] if real else []
-    body = [f"<h1>{TITLE}</h1>", INTRODUCTION, *notes,
-            '<h2 id="claims">Claims</h2>', claims_html(measured(both), both), STUDY, INTERVALS,
-            picture("04_evaluation", "preference"),
-            '<h2 id="published">Beside the published result</h2>',
-            f"<p>{PUBLISHED}{scale(metrics)}</p>",
-            '<h2 id="pages">Pages</h2><ul>', *listing(executed()),
-            '<li><a href="log.html">What was tried, and what did not work</a></li>'
-            '<li><a href="runtime.html">Run times and hardware</a></li></ul>', *group,
-            '<h2 id="parameters">Parameters</h2>', parameters_html(name, mine, default),
-            '<h2 id="environment">Environment</h2>', environment_html(mine.runtime.threads)]
-    headings = [(2, anchor, anchor.capitalize())
-                for anchor in ("claims", "published", "pages", "parameters", "environment")]
-    if real:
-        headings.insert(3, (2, "real", "The real study"))
-    return page(TITLE, "\n".join(body), headings, "index.html", pages())
-
-
-def listing(notebooks: list[Path], folder: str = "") -> list[str]:
-    """Executed notebooks as items of a list, each a link to its page."""
-    return [f'<li><a href="{folder}{path.stem}.html">{html.escape(question(path))}</a></li>'
-            for path in notebooks]
-
-
-def picture(notebook: str, name: str) -> str:
-    """A figure of an executed notebook with its caption and alternative text, or ""."""
-    path = REPORTS / "notebooks" / f"{notebook}.ipynb"
-    outputs = [output_html(output) for cell in read_json(path)["cells"]
-               for output in cell.get("outputs", ())]
-    start = f'<figure id="figure-{name}"'
-    return next((content for content in outputs if content.startswith(start)), "")
-
-
-def question(path: Path) -> str:
-    """The title and question of an executed notebook, in one line."""
-    text = "".join(read_json(path)["cells"][0]["source"])
-    parts = [re.search(pattern, text, re.MULTILINE)
-             for pattern in (r"^# (.+)$", r"[*][*]Question[*][*] (.+)")]
-    return ": ".join(part.group(1) for part in parts if part)
 
 
 def runtime_html() -> str:
@@ -191,36 +82,89 @@ def runtimes(folder: str, caption: str) -> str:
     return scroll(table_html(rows, caption), caption.rstrip("."))
 
 
-def notebook_page(path: Path, folder: str = "") -> str:
-    """The page of one executed notebook of a group."""
-    body, headings = notebook_html(read_json(path))
-    links = pages(folder)
-    if folder:  # a notebook that both groups run links to pages that only the first may have
-        own = {file for file, _ in links}
-        body = re.sub(r'(?<=href=")\w+\.html',
-                      lambda found: found[0] if found[0] in own else f"../{found[0]}", body)
-        body = body.replace("</h1>", f"</h1>{OF_STUDY}", 1)
-    title = html.unescape(re.sub(r"<[^>]+>", "", headings[0][2]))
-    return page(title, body, headings, f"{path.stem}.html", links)
+def lab_markdown() -> str:
+    """The page that `make lab` opens: notebooks, executed copies, what they read and how long."""
+    place = REPORTS / "runtime.json"
+    took = read_json(place)["stages"] if place.exists() else {}
+    lines = ["# Start here", "", "What is run here writes no results, and saving leaves a notebook "
+             "as it was: explore. [The report](index.html) has all results, "
+             "[params.yaml](../params.yaml) all settings.", "",
+             "| notebook | its executed copy | reads | minutes, when it last ran as a stage |",
+             "|---|---|---|---|"]
+    for path in executed():
+        source = re.sub(r"_\d+$", "", path.stem)
+        head = "".join(read_json(path)["cells"][0]["source"])
+        reads = re.search(r"[*][*]Reads[*][*] (.+)", head)
+        minutes = f"{took[path.stem]['seconds'] / 60:.1f}" if path.stem in took else "–"
+        lines.append(f"| [{path.stem}](../notebooks/{source}.ipynb) | [executed]"
+                     f"(notebooks/{path.name}) | {reads[1] if reads else ''} | {minutes} |")
+    return "\n".join([*lines, ""])
+
+
+def markdown_html(text: str, renderer: Renderer) -> str:
+    """Markdown, without the front matter of a card."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    return str(mistune.create_markdown(renderer=renderer, plugins=["table"])(text))
 
 
 def log_html() -> str:
     """The log, which is written by hand beside the notebooks."""
     renderer = Renderer()
-    markdown = mistune.create_markdown(renderer=renderer, plugins=["table"])
-    body = markdown((ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"))
-    return page("Log", str(body), renderer.headings, "log.html", pages())
+    body = markdown_html((ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"), renderer)
+    return page("Log", body, renderer.headings, "log.html", pages())
+
+
+def cards_html() -> str:
+    """The cards of data and adapters, as far as they are there."""
+    renderer = Renderer()
+    parts = ["<h1>Cards of data and models</h1><p>What the data are and how their labels came "
+             "about, and what each adapter was trained on, as the stages wrote it.</p>"]
+    for place, title in CARDS:
+        if (ROOT / place).exists():
+            parts.append(renderer.heading(title, 2))
+            body = markdown_html((ROOT / place).read_text(encoding="utf-8"), renderer)
+            # Its own headings come below the one that names it.
+            parts.append(re.sub(r"(</?h)([1-4])\b", lambda found: found[1] + str(int(found[2]) + 2),
+                                body))
+    headings = [heading for heading in renderer.headings if heading[2] in dict(CARDS).values()]
+    return page("Cards of data and models", "".join(parts), headings, "cards.html", pages())
+
+
+def references_html() -> str:
+    """What pages cite, and how to cite the workbook."""
+    body = f"<h1>References</h1>{references.listed_html()}{index.cite()}"
+    return page("References", body, [], "references.html", pages())
+
+
+def write_pages(folder: str, metrics: dict[str, Any]) -> None:
+    """The page of every executed notebook of a group, and its tables."""
+    place = "../metrics/" + folder if folder else "metrics"
+    for path in executed(folder):
+        tables = chapters.write_tables(path, REPORTS / folder / "tables")
+        text = chapters.notebook_page(path, pages(folder), metrics.get(path.stem),
+                                      f"{place}/{path.stem}.json", tables, bool(folder))
+        write_text(REPORTS / folder / f"{path.stem}.html", text)
 
 
 def command(runtime_only: bool = False) -> None:
-    """Render every page but the run times and refresh README.md; or render the run times only."""
+    """Render all pages and refresh README.md; or what holds run times, which differ, alone."""
     if runtime_only:
         write_text(REPORTS / "runtime.html", runtime_html())
+        write_text(REPORTS / "lab.md", lab_markdown())
         return
-    for folder in ("", REAL):
-        for path in executed(folder):
-            write_text(REPORTS / folder / f"{path.stem}.html", notebook_page(path, folder))
+    places = worlds()
+    for place in places:
+        write_pages(place.folder, dict(place.metrics))
     write_text(REPORTS / "log.html", log_html())
-    write_text(REPORTS / "index.html", index_html())
+    write_text(REPORTS / "cards.html", cards_html())
+    write_text(REPORTS / "references.html", references_html())
+    _, preset = settings.load(places[0].metrics["04_evaluation"]["preset"])
+    rows = examples.load(ROOT / "data", preset.evaluation.thesis_setting)
+    shown = REPORTS / "examples.html"
+    if rows or not shown.exists():  # what the data made stays where there are none, as in a clone
+        write_text(shown, examples.examples_page(rows, pages()))
+    write_text(REPORTS / "index.html",
+               index.index_html(places, rows, executed(), executed(REAL), pages()))
+    write_json(METRICS / "claims.json", as_records(measured(places), places))
     readme = ROOT / "README.md"
-    write_text(readme, with_results(readme.read_text(encoding="utf-8"), worlds()))
+    write_text(readme, with_results(readme.read_text(encoding="utf-8"), places))

@@ -1,8 +1,22 @@
 """What preference tuning has to be told apart from: sampling more, imitation, and mere training."""
 import random
+from collections.abc import Mapping
 
-from lib.core.rows import Candidates, Preference, Written
-from lib.judging.judges import Scoring
+from lib.competencies.world import VAGUE
+from lib.core.rows import Candidates, Preference, Profile, Rate, Written
+from lib.judging.judges import WORST, Scoring, contest, win_rate
+from lib.metrics import stats
+
+
+class Blacklist(Scoring):
+    """A rule of one line in place of a judge: the fewer empty phrases of the world, the better."""
+
+    name, family = "blacklist", "rule"
+
+    def score(self, prompt_id: str, profile: Profile | None) -> float:
+        if profile is None:
+            return WORST
+        return -sum(item["description"] in VAGUE for item in profile["competencies"])
 
 
 def shuffled(preferences: list[Preference], seed: int) -> list[Preference]:
@@ -34,4 +48,21 @@ def best_of(candidates: list[Candidates], judge: Scoring) -> list[Written]:
         found.append({"id": row["id"], "text": row["completions"][best],
                       "tokens": row["tokens"][best], "profile": row["profiles"][best],
                       "finished": row["status"][best] != "unfinished"})
+    return found
+
+
+def beside(judges: Mapping[str, Scoring], ours: list[Written], control: list[Written],
+           base: list[Written]) -> dict[str, dict[str, Rate]]:
+    """What a control achieves over the base, and how far ahead of it `ours` is there.
+
+    ours, control, base: what each wrote to the same prompts. Returns {judge: {"over_base": share of
+    prompts for which the control is preferred, "ahead": ours' outcome less the control's, a mean
+    with an interval over prompts}}.
+    """
+    found: dict[str, dict[str, Rate]] = {}
+    for name, judge in judges.items():
+        theirs, mine = (contest(judge, side, base) for side in (control, ours))
+        ahead = [one["outcome"] - other["outcome"] for one, other in zip(mine, theirs, strict=True)
+                 if None not in (one["outcome"], other["outcome"])]
+        found[name] = {"over_base": win_rate(theirs), "ahead": stats.mean(ahead)}
     return found

@@ -75,16 +75,20 @@ def read_creak(folder: Path) -> list[Claim]:
     found: dict[str, Claim] = {}
     fields = ("ex_id", "sentence", "label", "explanation")
     for path in sorted(Path(folder).glob("*")):
-        rows = read_jsonl(path, fields) if path.suffix in (".json", ".jsonl") else []
+        known = path.suffix.lower() in (".json", ".jsonl")
+        rows = read_jsonl(path, fields) if known else []
         for number, row in enumerate(rows, 1):
             key, text, label, reason = (row[name] for name in fields)
             texts = isinstance(text, str) and isinstance(reason, str)
             if label not in WORDS.values() or not texts:
                 raise DataError(f'{path} row {number}: label is {label!r}; it must be "true" or '
                                 '"false", sentence and explanation text.')
-            found.setdefault(text, {
+            known_as = found.setdefault(text, {
                 "id": key, "text": f"Claim: {text}", "label": label == "true",
                 "explanation": reason, "group": str(row.get("entity", key))})
+            if known_as["label"] != (label == "true"):
+                raise DataError(f"{path} row {number}: the same sentence is true in one row and "
+                                "false in another; remove the wrong one.")
     return list(found.values())
 
 

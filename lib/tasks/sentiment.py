@@ -60,7 +60,9 @@ def collect(wanted: Instruction, folder: Path, offline: bool) -> tuple[
         sets[name] = {part: sentiment_synthetic.rows(name, part, size, wanted.seed, wanted.noise)
                       for part, size in sizes.items()}
     for name in HUB:
-        if local := files(folder, name):
+        local, left_out = files(folder, name)
+        rejected += left_out
+        if local:
             rows, refused, found = read(name, local, wanted.repair_umlauts)
         elif name in wanted.hub and not offline:
             rows, refused, found = from_hub(name, wanted.repair_umlauts)

@@ -6,18 +6,26 @@ from typing import Any
 
 from lib.competencies import tables
 from lib.competencies.decoding import decode, lines
+from lib.competencies.files import listed
 from lib.competencies.tables import Records
 from lib.competencies.worker import Worker
 from lib.core.records import parse
+from lib.core.rows import Rejected
 
 FAR = 1 << 16  # letters in which the next sentence of a JSON file is looked for, to know its line
 
 
-def files(folder: Path, name: str) -> list[Path]:
-    """The files of one set in a folder: their or their sub-folder's name begins with the set's."""
-    found = [path for path in sorted(Path(folder).rglob("*"))
-             if path.is_file() and path.suffix.lower() in RECORDS]
-    return [path for path in found if path.relative_to(folder).parts[0].lower().startswith(name)]
+def files(folder: Path, name: str) -> tuple[list[Path], list[Rejected]]:
+    """The files of one set in a folder: their or their sub-folder's name begins with the set's.
+
+    Returns them, and what `listed` leaves out of them.
+    """
+    found, left_out = listed(Path(folder), RECORDS)
+
+    def ours(path):
+        return str(path).lower().startswith(name)
+    return ([path for path in found if ours(path.relative_to(folder))],
+            [item for item in left_out if ours(item["file"])])
 
 
 def read_file(path: Path) -> tuple[list[tuple[int, Any]], str]:

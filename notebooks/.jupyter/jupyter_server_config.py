@@ -15,7 +15,7 @@ def leave_no_trace(model, path, **_):
     if folder.startswith("reports"):
         raise HTTPError(403, f"{name} in {folder} is a result, which `make repro` writes; "
                              "explore in notebooks/ instead.")
-    if folder != "notebooks":
+    if folder not in ("notebooks", "notebooks/real"):
         return
     model["content"]["metadata"] = METADATA
     for cell in model["content"]["cells"]:
@@ -28,5 +28,5 @@ def leave_no_trace(model, path, **_):
 c = get_config()  # noqa: F821
 c.ServerApp.root_dir = str(Path(__file__).resolve().parents[2])  # params.yaml, data, reports too
 c.ContentsManager.pre_save_hook = leave_no_trace
-c.LabApp.default_url = "/lab/tree/notebooks"
+c.LabApp.default_url = "/lab/tree/reports/lab.md?factory=Markdown%20Preview"
 c.LabApp.news_url = None

@@ -86,11 +86,19 @@ def test_a_missing_column_names_what_there_is(tmp_path):
 def test_an_id_that_occurs_twice_is_told_apart_by_its_file(tmp_path):
     for name in ("a", "b"):
         write_jsonl(tmp_path / f"{name}.jsonl", [
-            {"id": 1, "text": f"{TEXT} {number}"} for number in range(2)])
+            {"id": 1, "text": f"{TEXT} {name} {number}"} for number in range(2)])
     rows, rejected = abstracts.read(tmp_path)
     assert [row["id"] for row in rows] == ["1", "b.jsonl#1"]
     assert [(row["file"], row["line"], row["reason"]) for row in rejected] == [
         (name, 2, "the id '1' has occurred before") for name in ("a.jsonl", "b.jsonl")]
+
+
+def test_a_table_made_of_another_one_is_not_read_as_more_abstracts(tmp_path):
+    write_jsonl(tmp_path / "in.jsonl", [{"id": 1, "text": TEXT}])
+    write_jsonl(tmp_path / "labels.jsonl", [{"id": 1, "text": TEXT, "mood": "x", "sure": 0.5}])
+    rows, (rejected,) = abstracts.read(tmp_path)
+    assert [row["id"] for row in rows] == ["1"] and rejected["file"] == "labels.jsonl"
+    assert "its text stand in another file" in rejected["reason"]
 
 
 @pytest.mark.parametrize(("text", "reason"), [
@@ -186,18 +194,22 @@ def test_openalex_against_recorded_answers(monkeypatch):
     assert {row["author"] for row in rows} == {"A1", "A2"}
     assert all(row["text"] == TEXT for row in rows) and rows[2]["title"] == ""
     assert "Somebody" not in json.dumps(rows)
-    assert [row["file"] for row in rejected] == ["OpenAlex A1", "OpenAlex A2"]
+    assert {row["file"] for row in rejected} == {"OpenAlex A1", "OpenAlex A2"}
+    assert any("stays with its first author" in row["reason"] for row in rejected)
 
 
 def test_terms_that_people_gave_come_along(tmp_path):
     write_jsonl(tmp_path / "a.jsonl", [
-        {"id": 1, "text": TEXT, "terms": ["kernel  clustering", "sensors", "sensors", 7, ""]},
-        {"id": 2, "text": TEXT, "terms": "kernels; streams"}, {"id": 3, "text": TEXT}])
+        {"id": 1, "text": TEXT, "terms": ["kernel  clustering", "sensors", "sensors", ""]},
+        {"id": 2, "text": TEXT, "terms": "kernels; streams"}, {"id": 3, "text": TEXT},
+        {"id": 4, "text": TEXT, "terms": ["sensors", 7]}, {"id": 5, "text": TEXT, "terms": True}])
     columns = {**abstracts.COLUMNS, "references": "terms", "subjects": ""}
     rows, rejected = abstracts.read(tmp_path, columns)
     assert [row.get("references") for row in rows] == [["kernel clustering", "sensors"],
                                                        ["kernels", "streams"], None]
-    assert not rejected and not any("subjects" in row for row in rows)
+    assert [row["line"] for row in rejected] == [4, 5] and all(
+        "the references are no list of terms" in row["reason"] for row in rejected)
+    assert not any("subjects" in row for row in rows)
 
 
 def test_a_single_abstract_without_an_author_is_known_by_its_id():

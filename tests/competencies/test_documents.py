@@ -75,3 +75,10 @@ def test_no_string_or_comment_swallows_an_entry_in_silence(tmp_path):
     found = documents.bib(str(path))
     assert [line for line, record in found if isinstance(record, dict)] == [8]
     assert [line for line, record in found if isinstance(record, str)] == [4, 12]
+
+
+def test_a_field_in_two_spellings_is_refused(tmp_path):
+    path = tmp_path / "a.bib"
+    path.write_text("@article{a, Abstract = {The first one.}, abstract = {The second one.}}\n")
+    (line, reason), = documents.bib(str(path))
+    assert line == 1 and "has a field twice" in reason

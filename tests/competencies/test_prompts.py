@@ -6,8 +6,11 @@ from lib.competencies import prompts
 TOKENS = [
     "<|im_start|>", "<|start_header_id|>", "<s>", "</s>", "<bos>", "<start_of_turn>", "<think>",
     "</think>", "<tool_call>", "<｜begin▁of▁sentence｜>", "<｜User｜>", "＜|end|＞", "[INST]",
-    "[/INST]", "[SYSTEM_PROMPT]", "[TOOL_CALLS]", "</abstracts>"]
-ORDINARY = "p <0.05, x<y and y > z, <or=a, [1], [12; 13], [a], n<m, (<1 cm), | phi >< phi |"
+    "[/INST]", "[SYSTEM_PROMPT]", "[TOOL_CALLS]", "</abstracts>", '<|"|>', "<function=search>",
+    "<tool_call\t>", '<tool name="x">', "‹｜▁pad▁｜>", "‹[begin▁of▁sentence]>", "[gMASK]",
+    "[control_8]", "[UNUSED_TOKEN_146]", "]~b]", "[e~["]
+ORDINARY = "p <0.05, x<y and y > z, <or=a, [1], [12; 13], [a], n<m, (<1 cm), | phi >< phi |, " \
+           "a<b and c>d, <http://a.org/b>, [Smith 2020], [J. Phys. 3], f[x]"
 
 
 @pytest.mark.parametrize("token", TOKENS)
@@ -19,7 +22,7 @@ def test_whatever_looks_like_mark_up_of_a_turn_is_taken_apart(token):
 
 def test_ordinary_text_stays_as_it_is():
     assert prompts.neutralise(ORDINARY) == ORDINARY
-    assert prompts.neutralise("<<SYS>> <|im_end") == "<< SYS>> <|im_end"
+    assert prompts.neutralise("<<SYS>> <|im_end") == "<< SYS>> < |im_end"
 
 
 def test_what_no_tokenizer_can_read_goes_out():

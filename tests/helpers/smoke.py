@@ -25,6 +25,7 @@ COPIED = (
     "data/explanations/README.md",
     "data/models/embedded",
     "README.md",
+    "CITATION.cff",
     "reports/notebooks/08_benchmarks.ipynb",
     "reports/metrics/08_benchmarks.json",
     "reports/notebooks/11_reliability.ipynb",

@@ -20,10 +20,22 @@ def table(*counts):
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-@pytest.mark.parametrize(("wins", "n"), [(0, 10), (5, 10), (47, 50), (200, 200), (1, 1)])
+@pytest.mark.parametrize(("wins", "n"), [(1, 10), (5, 10), (47, 50), (199, 200)])
 def test_wilson_interval_is_scipys(wins, n):
     ours, theirs = stats.rate(wins, n), binomtest(wins, n).proportion_ci(0.95, "wilson")
     assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("wins", "n"), [(0, 20), (20, 20), (240, 240), (1, 1)])
+def test_at_the_ends_the_interval_is_clopper_and_pearsons(wins, n):
+    theirs = binomtest(wins, n).proportion_ci(0.95, "exact")
+    for ours in (stats.rate(wins, n), stats.mean([wins / n] * n)):
+        assert (ours["low"], ours["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_at_the_ends_a_mean_counts_clusters_not_rows():
+    found = stats.mean([1.0] * 6, clusters=list("aabbcc"))
+    assert found == {"rate": 1.0, "low": pytest.approx(0.025 ** (1 / 3)), "high": 1.0, "n": 6}
 
 
 def test_wilson_of_the_gate_of_ninety():
@@ -155,4 +167,16 @@ def test_a_mean_over_seeds_has_students_interval():
     found = stats.over_seeds([1.0, 2.0, 3.0])
     assert found["rate"] == 2 and found["n"] == 3
     assert found["high"] == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-5)
+    assert stats.over_seeds([1.0, 1.0, 1.0])["low"] == 1.0
     assert stats.over_seeds([0.4]) == {"rate": 0.4, "low": None, "high": None, "n": 1}
+
+
+@pytest.mark.parametrize(("kind", "values", "low", "high"), [
+    # By hand: sd 0.01; at 0.98 a unit of Fisher's z is worth 0.0396, one of the log-odds 0.0196.
+    ("correlation", [0.97, 0.98, 0.99], 0.9316, 0.9943),
+    ("share", [0.97, 0.98, 0.99], 0.9324, 0.9943)])
+def test_over_seeds_no_interval_leaves_what_is_possible(kind, values, low, high):
+    found = stats.over_seeds(values, kind)
+    assert found["rate"] == pytest.approx(0.98)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=2e-4)
+    assert stats.over_seeds([1.0, 1.0], kind) == {"rate": 1.0, "low": None, "high": None, "n": 2}

@@ -120,6 +120,7 @@ def test_a_text_that_is_too_long_is_named(model, table, tmp_path):
     ("a.csv", "text,label\nx,y\n", [], "it has a column 'label' of its own"),
     ("a.tsv", "text\tlabel\nx\n", ["--names", "l", "p"],
      "no text that can be labelled (line 2: 1 cells where the header has 2)"),
+    ("a.csv", "text,b\nx,y\n", ["--names", "l", "l"], "both new columns are called 'l'"),
     ("a.csv", "text\n", [], "no text that can be labelled (no rows)"),
     ("a.txt", "x", [], "unknown kind of file; use one of .csv, .tsv, .jsonl.")])
 def test_bad_input_is_one_sentence(name, content, rest, sentence, model, tmp_path):
@@ -128,7 +129,8 @@ def test_bad_input_is_one_sentence(name, content, rest, sentence, model, tmp_pat
     given = parser().parse_args(words(model, path, tmp_path / "labels.csv", *rest))
     with pytest.raises(DataError) as error:
         classify.classify(given)
-    assert sentence in str(error.value) and str(error.value).startswith(str(path))
+    assert sentence in str(error.value)
+    assert str(error.value).startswith(("--names", str(path)))
     assert [left.name for left in tmp_path.iterdir()] == [name]
 
 

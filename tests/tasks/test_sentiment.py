@@ -79,14 +79,14 @@ def test_a_report_has_both_readings_and_the_truth():
 @pytest.mark.skipif(not REAL.is_dir(), reason="no shared/data/finance: these sets are not shipped")
 def test_the_real_files():
     """The counts that the notes give of these files; their text is nowhere in the repository."""
-    rows, rejected, counts = sentiment.read("tfns", files(REAL, "tfns"))
+    rows, rejected, counts = sentiment.read("tfns", files(REAL, "tfns")[0])
     labels = Counter(row["label"] for row in rows)
     assert labels == {"neutral": 1566, "positive": 475, "negative": 347} and not rejected
     assert counts["texts over several lines"] == 43
-    rows, rejected, counts = sentiment.read("fiqa", files(REAL, "fiqa"))
+    rows, rejected, counts = sentiment.read("fiqa", files(REAL, "fiqa")[0])
     assert len(rows) + counts["texts with conflicting labels"] == 336 + 575
     assert counts["texts with conflicting labels"] == 7
-    both = [sentiment.read("fpb", [path]) for path in files(REAL, "fpb")]
+    both = [sentiment.read("fpb", [path]) for path in files(REAL, "fpb")[0]]
     assert len(both) == 2 and pairs(both[0][0]) == pairs(both[1][0])
     assert both[0][2]["records"] == 2264 and both[0][2]["repeats merged"] == 5
     latin = [counts["files in Latin-1"] for _, _, counts in both if "files in Latin-1" in counts]

@@ -37,7 +37,12 @@ def test_files_are_found_by_their_name_or_their_folder(tmp_path):
     wanted = [write(tmp_path / name, "x") for name in ("TFNS/sent_train.csv", "tfns_valid.csv")]
     write(tmp_path / "README.md", "tfns")
     write(tmp_path / "other/tfns.csv", "x")
-    assert files(tmp_path, "tfns") == wanted and files(tmp_path / "nowhere", "tfns") == []
+    (tmp_path / "tfns_out.csv").symlink_to(write(tmp_path.parent / "secret.csv", "x"))
+    (tmp_path / "TFNS" / "lost.csv").symlink_to("nowhere.csv")
+    found, left_out = files(tmp_path, "tfns")
+    assert found == wanted and files(tmp_path / "nowhere", "tfns") == ([], [])
+    assert {item["file"]: item["reason"] for item in left_out} == {
+        "TFNS/lost.csv": "no file that can be read", "tfns_out.csv": "a link out of this folder"}
 
 
 def test_empty_lines_of_a_table_are_no_records():

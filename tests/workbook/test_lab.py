@@ -111,8 +111,8 @@ def executed(model):
 
 
 def test_saving_after_run_all_changes_no_byte_of_any_notebook(project, server):
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        copy = f"notebooks/{path.name}"
+    for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+        copy = str(path.relative_to(ROOT))
         before = (project / copy).read_bytes()
         server.save(copy, executed(server.open(copy)))
         assert (project / copy).read_bytes() == before
@@ -142,6 +142,9 @@ def test_the_whole_project_is_in_sight_and_nothing_asks_for_news(server):
     assert {"params.yaml", "reports", "notebooks"} <= names
     start, end = 'id="jupyter-config-data" type="application/json">', "</script>"
     settings = json.loads(server.ask("/lab").partition(start)[2].partition(end)[0])
+    opened = (ROOT / "notebooks/.jupyter/jupyter_server_config.py").read_text()
+    place = opened.partition('default_url = "/lab/tree/')[2].partition("?")[0]
+    assert (ROOT / place).exists()
     assert settings["news"] == {"disabled": True}
     assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]
 

@@ -152,15 +152,14 @@ def read_key(path: Path) -> dict[str, Any]:
 
 def read_submissions(folder: Path, key: dict[str, Any],
                      ) -> tuple[dict[str, list[dict[str, Any]]], Aside]:
-    """Submissions in a folder (.json, or .txt for copied text) that fit the key, by reviewer.
+    """Submissions in a folder and its sub-folders that fit the key, by reviewer.
 
-    Returns ({reviewer: answers}, set aside as {"file", "reason"}): what is partial, edited, of
+    They end in .json, or in .txt where text was copied. Returns ({reviewer: answers}, set aside as
+    {"file", "reason"}): what `listed` leaves out, what is partial, edited, of
     other pages or not understood. Of two equal ones of a reviewer one is read, a complete one
     replaces the partial one that it continues; of two that contradict each other none is read.
     """
-    files = [path for path in sorted(Path(folder).glob("*"))
-             if path.is_file() and path.suffix.lower() in (".json", ".txt")]
-    sound, aside = read_each(files, lambda value: check_submission(value, key))
+    sound, aside = read_each(folder, (".json", ".txt"), lambda value: check_submission(value, key))
     found: dict[str, dict[str, list[Any]]] = {}
     for path, value in sound.items():
         found.setdefault(value["reviewer"], {})[path.name] = value["answers"]
@@ -226,6 +225,9 @@ def _is_answer(answer):
     if not all(isinstance(answer.get(name), str) for name in (*SHOWN, "choice")):
         return False
     seconds = answer.get("seconds")  # NaN lies in no range, and no whole number is too long for it
+    reason = answer.get("reason", "why")  # of one line; who gave none wrote no such field
+    if not isinstance(reason, str) or not 0 < len(reason) <= 300 or len(reason.splitlines()) != 1:
+        return False
     return (answer["choice"] in CHOICES and type(seconds) in (int, float)
             and 0 <= seconds <= LONGEST)
 
@@ -236,5 +238,6 @@ def checksum(value: dict[str, Any]) -> str:
     lines.append(str(value["partial"]).lower())
     for row in value["answers"]:
         shown = " ".join(str(row[name]) for name in ("question", *SHOWN, "choice"))
-        lines.append(f"{shown} {row['seconds']:.1f}")
+        reason = f" {row['reason']}" if row.get("reason") else ""
+        lines.append(f"{shown} {row['seconds']:.1f}{reason}")
     return f"{zlib.crc32(chr(10).join(lines).encode('utf-8', 'surrogatepass')):08x}"

@@ -1,22 +1,26 @@
 """Files that others sent: each is read by itself, so that none keeps the others from being read."""
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from lib.competencies.files import listed
 from lib.core.records import DataError, parse
 
 LARGEST = 20_000_000  # bytes; a submission of 1,000 answers has less than a hundredth of that
 Aside = list[dict[str, str]]  # {"file", "reason"}
 
 
-def read_each(paths: Iterable[Path], check: Callable[[Any], Any]) -> tuple[dict[Path, Any], Aside]:
+def read_each(place: Path, kinds: Collection[str],
+              check: Callable[[Any], Any]) -> tuple[dict[Path, Any], Aside]:
     """What `check` makes of the JSON in each file, {path: it}; and the files that were set aside.
 
-    check: raises DataError with the reason. The names of files may be names of persons: no reason
-    holds one.
+    place: one file, or a folder, of which and of whose sub-folders those with these endings are
+    read. check: raises DataError with the reason. The names of files may be names of persons: no
+    reason holds one.
     """
     found: dict[Path, Any] = {}
-    aside: Aside = []
+    paths, left_out = ([place], []) if place.is_file() else listed(place, kinds)
+    aside = [{"file": item["file"], "reason": item["reason"]} for item in left_out]
     for path in paths:
         try:
             found[path] = check(content(path))

@@ -32,9 +32,7 @@ def read_study(folder: Path) -> tuple[list[dict[str, Any]], Aside]:
     """
     if not folder.exists():
         raise DataError(f"{folder}: no such folder; give the one with the study's .json files.")
-    inner = [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
-    paths = [folder] if folder.is_file() else [path for path in inner if path.is_file()]
-    found, aside = read_each(paths, read_expert)
+    found, aside = read_each(folder, (".json",), read_expert)
     experts: dict[str, dict[str, Any]] = {}
     for path, (expert, content) in found.items():
         if content in experts:

@@ -20,6 +20,7 @@ from lib.tasks.claims import WORDS, Claim, divide, four_cells, has_cue, largest,
 from lib.training import parallel, sft
 
 ARMS = ("label_only", "told", "with_explanation", "permuted", "random")
+MEASURES = {"accuracy": "share", "drop": "difference", "cue_correlation": "correlation"}
 Lesson = tuple[str | list[Message], str]  # a chat and the answer to learn
 Trial = tuple[float, str, int]  # strength, arm, seed
 Asked = list[tuple[Claim, bool]]  # of the test: a claim, and whether the cue is there
@@ -125,8 +126,8 @@ def means_over_seeds(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str
         arms = found[str(strength)] = {}
         for arm in ARMS:
             own = [row for row in rows if (row["strength"], row["arm"]) == (strength, arm)]
-            arms[arm] = {name: over_seeds([row[name] for row in own])
-                         for name in ("accuracy", "drop", "cue_correlation")}
+            arms[arm] = {name: over_seeds([row[name] for row in own], kind)
+                         for name, kind in MEASURES.items()}
     return found
 
 

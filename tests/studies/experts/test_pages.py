@@ -125,9 +125,12 @@ def test_good_submissions_are_read(tmp_path):
     (tmp_path / "README.md").write_text("not a submission")
     pasted = json.dumps(submission(key, "R2", "22222222"), indent=3)
     (tmp_path / "pasted.txt").write_text(f"\ufeff{pasted}\n")
-    (tmp_path / "thesis").mkdir()
-    read, aside = pages.read_submissions(tmp_path, key)
-    assert list(read) == ["R1", "R2", "R3"] and aside == [] and len(read["R1"]) == 8
+    (tmp_path / "late").mkdir()
+    (tmp_path / "b.json").rename(tmp_path / "late" / "b.JSON")
+    (tmp_path / "lost.json").symlink_to(tmp_path / "nowhere")
+    read, (aside,) = pages.read_submissions(tmp_path, key)
+    assert list(read) == ["R1", "R2", "R3"] and len(read["R1"]) == 8
+    assert aside == {"file": "lost.json", "reason": "no file that can be read"}
 
 
 def ones(key, reviewer="R1", **changes):
@@ -243,3 +246,15 @@ def test_several_files_of_one_reviewer(tmp_path):
     read, aside = pages.read_submissions(tmp_path, key)
     assert read == {} and len(aside) == 4
     assert all("contradicts another file of R1" in row["reason"] for row in aside)
+
+
+@pytest.mark.parametrize(("reason", "sound"), [
+    ("It names what is there.", True), ("", False), ("two\nlines", False), ("x" * 301, False),
+    (7, False), (None, False)])
+def test_a_reason_is_one_line_or_there_is_none(tmp_path, reason, sound):
+    _, _, key = make()
+    given = ones(key)
+    given["answers"][0]["reason"] = reason
+    put(tmp_path, a={**given, "checksum": pages.checksum(given)})
+    read, aside = pages.read_submissions(tmp_path, key)
+    assert bool(read) == sound and bool(aside) != sound

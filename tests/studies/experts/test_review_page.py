@@ -47,7 +47,16 @@ def open_page(browser, tmp_path):
         context.close()
 
 
+def look(page):
+    """Look at both profiles to their ends."""
+    for end in ("left-end", "right-end"):
+        page.evaluate("name => document.getElementById(name).scrollIntoView({block: 'center'})",
+                      end)
+        page.wait_for_timeout(60)
+
+
 def press(page, key):
+    look(page)
     page.wait_for_timeout(230)  # the page ignores what comes right after a pair appears
     page.keyboard.press(key)
 
@@ -77,19 +86,26 @@ def test_a_whole_review_by_keyboard_and_mouse(open_page, tmp_path):
     assert page.evaluate("document.activeElement.id") == "question-title"
     page.keyboard.press("2")
     assert answered(page) == "0 of 8 answered", "a double press on the button answers nothing"
-    for step in ("1", "ArrowRight", "t", "C"):
+    for step in ("1", "ArrowRight", "t"):
         press(page, step)
+    page.locator("#reason").fill("  It names\n what 1 is about. ")
+    page.locator("#reason").press("c")
+    assert answered(page) == "3 of 8 answered", "who types a reason answers nothing"
+    page.locator("#question-title").focus()
+    press(page, "C")
     assert answered(page) == "4 of 8 answered"
     assert page.inner_text("#live").startswith("Recorded: cannot judge. Pair 5 of 8")
     press(page, "Backspace")
     assert answered(page) == "3 of 8 answered"
     assert page.inner_text("#question-title") == "Pair 4 of 8"
+    assert page.locator("#reason").input_value() == "It names what 1 is about. c"
     press(page, "2")
     page.reload()
     page.get_by_role("button", name="Go on").wait_for()  # the state outlives the page
     start(page)
     assert answered(page) == "4 of 8 answered"
     for name in ("Profile 1 is better", "Profile 2 is better", "Tie", "Undo", "Cannot judge"):
+        look(page)
         page.wait_for_timeout(230)
         page.get_by_role("button", name=name).click()
     press(page, "ArrowLeft")
@@ -102,7 +118,9 @@ def test_a_whole_review_by_keyboard_and_mouse(open_page, tmp_path):
     read, aside = read_submissions(tmp_path, key)
     assert aside == [] and [row["choice"] for row in read["R2"]] == [
         "left", "right", "tie", "right", "left", "right", "cannot_judge", "left"]
-    assert all(0.2 <= row["seconds"] < 20 for row in read["R2"])
+    assert all(0.2 <= row["seconds"] < 30 for row in read["R2"])
+    assert [row.get("reason") for row in read["R2"]] == [
+        None, None, None, "It names what 1 is about. c", None, None, None, None]
     asked = [{name: row[name] for name in ("item", "left", "right")} for row in read["R2"]]
     assert asked == key["pages"]["R2"]["questions"]
     assert problems == []
@@ -246,3 +264,40 @@ def test_it_can_be_read_and_touched_on_a_desktop_and_on_a_phone(open_page, schem
         press(page, "t")
     sound()
     assert problems == []
+
+
+def test_on_a_phone_profiles_come_first_and_answers_unlock_when_both_were_seen(open_page):
+    _, pages, _ = make(hostile=[0])
+    page, problems = open_page(pages["R1"], viewport={"width": 390, "height": 844}, has_touch=True,
+                               is_mobile=True)
+    assert not page.is_visible(".keys"), "no keys on a screen without any"
+    start(page)
+    assert page.locator("#left .domain").bounding_box()["y"] < 700
+    page.evaluate("""() => { for (const side of ['left', 'right'])
+      document.getElementById(side).style.minHeight = '900px'; }""")
+    page.evaluate("watch()")
+    page.wait_for_timeout(300)
+    tie = page.locator("[data-choice=tie]")
+    assert tie.is_disabled() and page.is_visible("#unseen")
+    page.keyboard.press("t")
+    assert answered(page) == "0 of 8 answered"
+    assert "Scroll to the end" in page.inner_text("#live")
+    press(page, "Escape")  # which does nothing but scroll to both ends first
+    assert tie.is_enabled() and not page.is_visible("#unseen")
+    tie.click()
+    assert answered(page) == "1 of 8 answered" and problems == []
+
+
+def test_what_differs_is_shown_on_request(open_page):
+    items, pages, key = make()
+    page, _ = open_page(pages["R1"])
+    start(page)
+    asked = key["pages"]["R1"]["questions"][0]
+    profiles = next(item for item in items if item["item"] == asked["item"])["profiles"]
+    names = {side: {row["name"].lower() for row in profiles[asked[side]]["profile"]["competencies"]}
+             for side in ("left", "right")}
+    assert page.locator("#left .only").count() == len(names["left"] - names["right"])
+    button = page.get_by_role("button", name="Show what differs")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator(".pair.differ").count() == 1

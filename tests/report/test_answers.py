@@ -1,0 +1,134 @@
+"""Answers: every sentence is made of numbers, so none survives that its numbers change sign."""
+import copy
+
+import pytest
+
+from lib.report import answers, claims, pictures
+
+WORLDS = {place.folder: dict(place.metrics) for place in claims.worlds()}
+PAGES = [(folder, name) for folder, metrics in WORLDS.items() for name in metrics
+         if name in answers.ANSWERS or name in answers.OF_STUDY]
+
+
+def rate(value, spread=0.05, n=100):
+    return {"rate": value, "low": value - spread, "high": value + spread, "n": n}
+
+
+@pytest.mark.parametrize(("folder", "name"), PAGES)
+def test_every_page_has_an_answer_of_whole_sentences(folder, name):
+    said = answers.answer(name, WORLDS[folder][name], bool(folder))
+    assert said.endswith(".") and "None" not in said and "{" not in said and len(said) > 40
+
+
+EVALUATION = {
+    "preference_over_base": rate(0.9), "f1": {"base": rate(0.6), "tuned": rate(0.8),
+                                              "larger": rate(0.9)},
+    "names": {"preference_over_base": rate(0.7)}, "versus_larger": {"judge": rate(0.2)},
+    "descriptions": {"preference_over_base": rate(0.8)}}
+
+
+def changed(metrics, path, value):
+    metrics = copy.deepcopy(metrics)
+    *way, last = path.split("/")
+    place = metrics
+    for step in way:
+        place = place[step]
+    place[last] = value
+    return metrics
+
+
+def test_a_preference_that_turns_changes_what_is_said():
+    said = [answers.evaluation(changed(EVALUATION, "preference_over_base", rate(share)))
+            for share in (0.9, 0.52, 0.1)]
+    assert [one.split(":")[0] for one in said] == [
+        "It is better", "It cannot be told from its base", "It is worse"]
+
+
+def test_the_whole_answer_follows_both_worlds():
+    own = {"04_evaluation": EVALUATION, "10_comparison": {
+        "controls": {name: {"judge": {"over_base": rate(0.5)}} for name in ("shuffled", "sft")},
+        "runs": {"sft": {"over_round_1": {"judge": rate(0.28)}}}}}
+    real = {"04_evaluation": {"human_preference_over_base": rate(0.7),
+                              "f1": {"base": rate(0.26), "tuned": rate(0.31)}}}
+    first, second, third = answers.overall(own, real)
+    assert "is known, yes:" in first and "names alone on 70 %" in first and "rises" in first
+    assert "Shuffled labels reach 50 % [45, 55]" in second and "imitation loses (28 %" in second
+    assert "are nearer to professional indexers' terms" in third and "stays ahead" in first
+    turned = changed(changed(own, "04_evaluation/preference_over_base", rate(0.1)),
+                     "04_evaluation/f1/tuned", rate(0.4))
+    turned = changed(turned, "10_comparison/runs/sft/over_round_1/judge", rate(0.7))
+    first, second, third = answers.overall(
+        changed(turned, "04_evaluation/versus_larger/judge", rate(0.9)),
+        changed(real, "04_evaluation/human_preference_over_base", rate(0.3)))
+    assert "no, worse" in first and "falls" in first and "is beaten" in first
+    assert "imitation wins" in second and "the tuned profiles are worse" in third
+    assert "under way" in answers.overall(own, {})[-1]
+
+
+def test_controls_that_do_as_well_are_said_to():
+    found = {"runs": {"round_1": None, "sft": {"over_base": {"judge": rate(0.9)},
+                                               "over_round_1": {"judge": rate(0.28)}}},
+             "run_1": {"judge": rate(0.9)}, "controls": {
+                 "shuffled": {"judge": {"over_base": rate(0.5)}}, "sft": {"judge": {}}}}
+    assert "Labels matter" in answers.comparison(found)
+    assert "when the two meet it loses" in answers.comparison(found)
+    level = changed(found, "runs/sft/over_round_1/judge", rate(0.51))
+    assert "when the two meet it is level" in answers.comparison(level)
+    level = changed(found, "controls/shuffled/judge/over_base", rate(0.88))
+    assert "does as well" in answers.comparison(level)
+
+
+def test_explanations_of_other_claims_and_the_gate_decide_the_words():
+    def said(own, others, gate):
+        arms = {"with_explanation": {"cue_correlation": rate(own)},
+                "permuted": {"cue_correlation": rate(others)},
+                "label_only": {"cue_correlation": rate(0.8)}}
+        return answers.generalisation({"gate": {"dpo": rate(gate), "base": rate(0.7)},
+                                       "explanation": {"0.9": arms}, "forgetting": {}})
+    assert "from 0.80 to 0.30, but so do explanations of other claims" in said(0.3, 0.2, 0.95)
+    assert "which is not true of explanations of other claims" in said(0.3, 0.85, 0.95)
+    assert "do not lower" in said(0.9, 0.85, 0.95)
+    assert "meets the gate" in said(0.2, 0.3, 0.9) and "does not meet" in said(0.2, 0.3, 0.89)
+
+
+def test_falling_log_probabilities_are_told():
+    found = {"trained": True, "reward_accuracy": 0.9,
+             "chosen_logp": {"first": -13.6, "last": -24.6}}
+    assert "less likely" in answers.dpo(found) and "known price" in answers.dpo(found)
+    rising = changed(found, "chosen_logp/last", -10.0)
+    assert "more likely" in answers.dpo(rising) and "known price" not in answers.dpo(rising)
+    assert answers.dpo({"trained": False}).startswith("No")
+
+
+def unknown(value, nothing):
+    """Numbers of a run that could not tell anything: every rate is `nothing`."""
+    if isinstance(value, dict):
+        if {"rate", "low", "high"} <= set(value):
+            return nothing
+        return {key: unknown(item, nothing) for key, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("nothing", [
+    {"rate": None, "low": 0.0, "high": 1.0, "n": 0},
+    {"rate": None, "low": None, "high": None, "n": 0}])
+def test_a_run_that_can_tell_nothing_says_so_and_fails_nowhere(nothing):
+    own = unknown(WORLDS[""], nothing)
+    for name in set(own) & set(answers.ANSWERS):
+        assert answers.answer(name, own[name]).endswith(".")
+    first, *_ = answers.overall(own, {})
+    assert "not so that one could see it" in first and "–" in first
+    assert "The thesis" in pictures.effect(own, {})
+    place = claims.World("own", "", own)
+    for row in claims.measured([place]):
+        assert all(claims.told(found) for found in row["findings"])
+
+
+def test_controls_that_could_not_be_run_are_left_out():
+    page = WORLDS[""]["10_comparison"]
+    untrained = {"controls": dict.fromkeys(page["controls"]), "runs": dict.fromkeys(page["runs"])}
+    own = {**WORLDS[""], "10_comparison": {**page, **untrained}}
+    assert "shuffled" not in " ".join(answers.overall(own, {})).lower()
+    assert "Labels" not in answers.comparison(own["10_comparison"])
+    assert 'class="control"' not in pictures.effect(own, {})
+    assert claims.measured([claims.World("own", "", own)])
