@@ -17,6 +17,7 @@ from lib.training.tree import Pack
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as Model
 
+PADDED = 24  # tokens that a branch may be padded by in any case; a batch of its own costs more
 SCORED_AT_ONCE = 2048  # tokens whose logits are in memory at the same time when checkpointing
 
 
@@ -59,27 +60,40 @@ def _trunk(pack, query, key, value, scaling, window):
 
 
 def _branches(pack, query, key, value, span, scaling, window):
-    """Attention of a tree's branches as one batch, shorter ones padded at their end."""
+    """Attention of a tree's branches, (tokens, heads, dim), in batches of like length."""
     start, end, first, lengths = span
     start = start if window is None else max(start, end - window + 1)
-    last = first + sum(lengths)
+    places = slice(first, first + sum(lengths))
+    rows = [states[places].split(lengths) for states in (query, key, value)]
+    out = [query] * len(lengths)
+    for batch in alike(lengths):
+        own = [pad_sequence([branches[row] for row in batch], batch_first=True)
+               for branches in rows]
+        keys, values = (torch.cat([trunk.expand(len(batch), -1, -1, -1), branches], dim=1)
+                        for trunk, branches in zip((key[start:end], value[start:end]), own[1:]))
+        # Padding comes after the real tokens of a branch, so the causal mask hides it, too, and
+        # one mask serves every branch.
+        mask = pack.mask(own[0].shape[1], keys.shape[1], window, query)
+        for row, found in zip(batch, _sdpa(own[0], keys, values, mask, scaling)):
+            out[row] = found[:lengths[row]]
+    return torch.cat(out)
 
-    def with_trunk(states):
-        trunk = states[start:end].expand(len(lengths), -1, -1, -1)
-        return torch.cat([trunk, _stack(states[first:last], lengths)], dim=1)
-    query, key, value = _stack(query[first:last], lengths), with_trunk(key), with_trunk(value)
-    # Padding comes after the real tokens of a branch, so the causal mask hides it, too, and one
-    # mask serves every branch.
-    mask = pack.mask(query.shape[1], key.shape[1], window, query)
-    out = _sdpa(query, key, value, mask, scaling)
-    return torch.cat([row[:length] for row, length in zip(out, lengths)])
 
+def alike(lengths: list[int]) -> list[list[int]]:
+    """Places of the lengths in batches that padding to the longest makes little longer.
 
-def _stack(states, lengths):
-    """(tokens, heads, dim) as (branches, longest, heads, dim)."""
-    if len(set(lengths)) == 1:
-        return states.view(len(lengths), lengths[0], *states.shape[1:])
-    return pad_sequence(states.split(lengths), batch_first=True)
+    The work of a branch grows with its length, and more than linearly: one of 250 tokens would
+    make seven of 100 cost three times as much.
+    """
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    batches = [order[:1]]
+    for place in order[1:]:
+        longest = lengths[batches[-1][0]]
+        if longest - lengths[place] <= max(PADDED, longest / 4):
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return batches
 
 
 def _sdpa(query, key, value, mask, scaling):

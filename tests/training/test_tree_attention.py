@@ -8,7 +8,7 @@ from helpers.tunings import tokenizer_of_base
 
 from lib.core.records import DataError
 from lib.training.tree import Pack, Tree
-from lib.training.tree_attention import plant, separate_logps
+from lib.training.tree_attention import PADDED, alike, plant, separate_logps
 
 SHAPES = ((1, [4, 2]), (12, [1]), (9, [5, 5, 5]), (40, [1, 30, 8]))  # of a prompt and its answers
 
@@ -47,6 +47,17 @@ def test_branches_see_their_prompt_and_themselves(tokenizer, window):
     assert read(model, pack) == pytest.approx(plain, rel=1e-9)
     assert alone == pytest.approx(plain, rel=1e-9)
     assert pack.ids.shape[1] == sum(tree.tokens for tree in trees)  # no padding
+
+
+@pytest.mark.parametrize("lengths", [[7], [22, 38, 122, 253, 138, 114, 71, 100], [9] * 8,
+                                     list(range(1, 400, 13))])
+def test_branches_of_like_length_share_a_batch(lengths):
+    batches = alike(lengths)
+    assert sorted(place for batch in batches for place in batch) == list(range(len(lengths)))
+    for batch in batches:
+        of_it = [lengths[place] for place in batch]
+        assert max(of_it) - min(of_it) <= max(PADDED, max(of_it) / 4)
+    assert alike([100, 99, 98]) == [[0, 1, 2]] and alike([10, 100]) == [[1], [0]]
 
 
 def test_a_prompt_of_seven_thousand_tokens_is_read_whole(tokenizer):
