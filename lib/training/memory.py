@@ -23,6 +23,7 @@ from lib.models import chats, loading, lora, places
 from lib.models.parts import count_parameters, expert_weights, planned_storage
 from lib.models.shared_prompt import can_share
 from lib.training import launch
+from lib.training.tree import scored_at_once
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -148,7 +149,7 @@ def estimate(settings: Preset, work: Work | None = None, role: str = "base",
 def training(settings: Preset, work: Work, sizes: Sizes, trained: float) -> Bytes:
     """Bytes of a training step. trained: parameters of the adapter."""
     dpo, width, hidden = settings.dpo, sizes.width, sizes.hidden
-    tokens, copies, logits = per_step(dpo, work, sizes.vocabulary)
+    tokens, copies, logits = per_step(settings, work, sizes.vocabulary)
     # On CUDA lib.training.tree_attention repeats shared key heads.
     repeated = dpo.trainer == "tree" and settings.runtime.device == "cuda"
     copied = sizes.queries if repeated else sizes.keys
@@ -199,21 +200,20 @@ def time(settings: Preset, work: Work, sizes: Sizes) -> dict[str, float]:
             "minutes": flop / speed / division(dpo)[0] / 60}
 
 
-def per_step(dpo: Dpo, work: Work, vocabulary: int) -> tuple[int, int, int]:
+def per_step(settings: Preset, work: Work, vocabulary: int) -> tuple[int, int, int]:
     """Of one pass of training: tokens, positions whose keys are copied, bytes of logits."""
+    dpo = settings.dpo
     if dpo.trainer == "trl":
-        # Two padded sequences a pair; logits in tiles of 4,096 tokens and a fixed width, and some
-        # of the vocabulary's.
+        # Two padded sequences a pair; logits in tiles of 4,096 tokens, some of them complete.
         tokens = 2 * dpo.batch_size * (work.prompt + work.answer)
         return tokens, tokens, min(tokens, 4096) * 4 * (32768 + 8 * min(vocabulary, 32768))
     longest = work.prompt + work.k * work.answer
     fit = max(1, dpo.token_budget // longest)
     steps = max(1, round(work.pairs / (dpo.batch_size * dpo.gradient_accumulation)))
     trees = min(fit, ceil(work.prompts / steps))
-    # Evaluation fills the budget, and has the logits of all its answers at once.
-    logits = fit * work.k * work.answer * vocabulary * 16
+    scored = min(fit * work.k * work.answer, scored_at_once(settings.runtime.device))
     copied = work.prompt + work.k * (work.prompt + work.answer)
-    return trees * longest, trees * copied, logits
+    return trees * longest, trees * copied, scored * vocabulary * 20
 
 
 def peak(parts: Bytes) -> float:

@@ -20,6 +20,8 @@ from torch.utils.data import Sampler
 
 from lib.core.records import DataError
 
+SCORED_AT_ONCE = 2048  # tokens whose logits are in memory at the same time
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -98,6 +100,11 @@ def bundles(trees: Iterable[Tree], budget: int) -> Iterator[list[Tree]]:
         used += tree.tokens
     if bundle:
         yield bundle
+
+
+def scored_at_once(device: str) -> int:
+    """Tokens whose logits a device holds; fewer stay in a processor's caches, which is faster."""
+    return SCORED_AT_ONCE if device == "cuda" else SCORED_AT_ONCE // 8
 
 
 def turns(parts: list[list[list[Tree]]], rank: int) -> list[tuple[list[Tree], bool]]:

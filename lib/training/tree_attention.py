@@ -12,13 +12,12 @@ from transformers.masking_utils import sdpa_mask
 
 from lib.core.records import DataError
 from lib.models.shared_prompt import FAMILIES
-from lib.training.tree import Pack
+from lib.training.tree import SCORED_AT_ONCE, Pack, scored_at_once
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel as Model
 
 PADDED = 24  # tokens that a branch may be padded by in any case; a batch of its own costs more
-SCORED_AT_ONCE = 2048  # tokens whose logits are in memory at the same time when checkpointing
 
 
 def tree_attention(module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor,
@@ -152,22 +151,67 @@ def score(head: torch.nn.Module, hidden: torch.Tensor, labels: torch.Tensor,
     """Four (tokens,) tensors from hidden states (tokens, width): the log-probability of each label;
     entropy, mean logit and whether the label is the likeliest, without gradients.
 
-    recompute: the backward pass computes the logits again, piece by piece; none are kept.
+    A frozen output layer is scored piece by piece, and no logits are kept. recompute: of one that
+    is trained, the backward pass computes the logits again, piece by piece.
     """
-    def piece(hidden, labels):
-        logits = head(hidden)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        logp = logits.log_softmax(-1)
-        with torch.no_grad():
-            entropy, mean = -(logp.exp() * logp).sum(-1), logits.mean(-1)
-            first = (logits.argmax(-1) == labels).to(logp.dtype)
-        return logp.gather(-1, labels[:, None])[:, 0], entropy, mean, first
-
+    if frozen(head):
+        return FrozenScore.apply(hidden, head.weight, labels)
     if not recompute:
-        return piece(hidden, labels)
+        return _score(head(hidden), labels)
     parts = zip(hidden.split(SCORED_AT_ONCE), labels.split(SCORED_AT_ONCE))
-    pieces = [checkpoint(piece, *part, use_reentrant=False) for part in parts]
+    pieces = [checkpoint(lambda hidden, labels: _score(head(hidden), labels), *part,
+                         use_reentrant=False) for part in parts]
     return tuple(map(torch.cat, zip(*pieces)))
+
+
+def frozen(head: torch.nn.Module) -> bool:
+    """Whether an output layer is one plain matrix, whole in this process, that is not trained."""
+    if type(head) is not torch.nn.Linear or head.bias is not None or head.weight.requires_grad:
+        return False
+    whole = head.weight.shape == (head.out_features, head.in_features)  # ZeRO keeps it empty
+    return whole and type(head.weight) is torch.nn.Parameter
+
+
+class FrozenScore(torch.autograd.Function):
+    """`score` by an output layer W that is not trained: its gradient comes with it.
+
+    With p the softmax of h W', the log-probability of label y has the gradient W[y] - p W with
+    respect to h: a vector as wide as the hidden state is kept for each token, not its logits.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor,
+                ) -> tuple[torch.Tensor, ...]:
+        size = scored_at_once(hidden.device.type)
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        pieces = []
+        for start in range(0, len(hidden), size):
+            piece = slice(start, start + size)
+            logits = hidden[piece] @ weight.T
+            pieces.append(_score(logits, labels[piece]))
+            if gradient is not None:
+                accurate = torch.promote_types(logits.dtype, torch.float32)
+                shares = logits.softmax(-1, dtype=accurate).to(weight.dtype)
+                gradient[piece] = weight[labels[piece]] - shares @ weight
+        scored = tuple(map(torch.cat, zip(*pieces)))
+        ctx.save_for_backward(gradient)
+        ctx.mark_non_differentiable(*scored[1:])
+        return scored
+
+    @staticmethod
+    def backward(ctx: Any, by_logp: torch.Tensor, *unused: torch.Tensor) -> tuple[Any, ...]:
+        gradient, = ctx.saved_tensors
+        return (by_logp[:, None] * gradient).to(gradient.dtype), None, None
+
+
+def _score(logits, labels):
+    """What `score` says of logits (tokens, vocabulary)."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logp = logits.log_softmax(-1)
+    with torch.no_grad():
+        entropy, mean = -(logp.exp() * logp).sum(-1), logits.mean(-1)
+        first = (logits.argmax(-1) == labels).to(logp.dtype)
+    return logp.gather(-1, labels[:, None])[:, 0], entropy, mean, first
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from helpers.tunings import tokenizer_of_base
 
 from lib.core.records import DataError
 from lib.training.tree import Pack, Tree
-from lib.training.tree_attention import PADDED, alike, plant, separate_logps
+from lib.training.tree_attention import PADDED, alike, frozen, plant, score, separate_logps
 
 SHAPES = ((1, [4, 2]), (12, [1]), (9, [5, 5, 5]), (40, [1, 30, 8]))  # of a prompt and its answers
 
@@ -86,3 +86,33 @@ def test_models_that_would_read_trees_differently_are_refused(tokenizer):
     model.config.model_type = "gemma2"
     with pytest.raises(DataError, match="not gemma2; set dpo"):
         plant(model)
+
+
+@pytest.mark.parametrize("tokens", [1, 700])
+def test_a_frozen_output_layer_is_scored_as_a_trained_one_is(tokens):
+    """Values and gradient against autograd through all logits, in float64, over several pieces."""
+    torch.manual_seed(0)
+    head = torch.nn.Linear(6, 50, bias=False, dtype=torch.float64)
+    hidden = torch.randn(tokens, 6, dtype=torch.float64)
+    labels, weights = torch.randint(0, 50, (tokens,)), torch.randn(tokens, dtype=torch.float64)
+    found = []
+    for trained in (True, False):
+        head.requires_grad_(trained)
+        assert frozen(head) != trained
+        read = hidden.clone().requires_grad_()
+        scores = score(head, read, labels)
+        (scores[0] * weights).sum().backward()
+        assert [part.requires_grad for part in scores] == [True, False, False, False]
+        found.append([*(part.detach() for part in scores), read.grad])
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    with torch.no_grad():
+        torch.testing.assert_close(score(head, hidden, labels)[0], found[0][0])
+
+
+def test_an_output_layer_that_is_not_one_whole_matrix_is_not_taken_for_frozen():
+    for head in (torch.nn.Linear(6, 50), torch.nn.Identity()):
+        assert not frozen(head.requires_grad_(False))
+    emptied = torch.nn.Linear(6, 50, bias=False).requires_grad_(False)
+    emptied.weight.data = torch.empty(0)  # as ZeRO leaves it between uses
+    assert not frozen(emptied)
