@@ -28,7 +28,6 @@ from lib.studies.synthesis import sample_candidates
 from lib.training import sft
 
 CHECKED = 16  # validation pairs in a training whose curve nobody looks at
-MEASURES = ("names", "descriptions", "judge")
 Rows = list[Any]  # {"id", "profile"} for each test prompt
 Outcomes = dict[str, list[float | None]]  # for each measure and test prompt: 1, 0.5 or 0
 
@@ -63,10 +62,8 @@ def conditions(settings: Preset, prompts: list[Prompt], preferences: list[Prefer
 
 def first_of(candidates: list[Candidates], k: int) -> list[Candidates]:
     """The candidates as if only k had been drawn for each prompt."""
-    lists = ("completions", "profiles", "tokens", "status")
-    rows: list[Any] = [{**row, **{key: row[key][:k] for key in lists}}  # type: ignore[literal-required]
-                       for row in candidates]
-    return rows
+    return [{**row, "completions": row["completions"][:k], "profiles": row["profiles"][:k],
+             "tokens": row["tokens"][:k], "status": row["status"][:k]} for row in candidates]
 
 
 def trained(settings: Preset, condition: Condition, seed: int, prompts: list[Prompt],
@@ -100,7 +97,7 @@ def _tuned(settings, condition, seed, work, references):
     own = work / "references.jsonl"  # a job of its own may not write where others read
     if references.exists():
         shutil.copy(references, own)
-    model, _ = rounds.tune_on(settings, None, pairs, dict(condition.changes) | changes, work, own)
+    model, _ = rounds.tune_on(settings, None, pairs, changes, work, own)
     if not references.exists():
         shutil.copy(own, references)
     return model, loading.load_role(settings, "base")[1]
