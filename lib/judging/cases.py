@@ -12,11 +12,12 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from lib.competencies import prompts
 from lib.competencies.profiles import render
-from lib.core.records import read_jsonl
+from lib.core.records import digest, read_json, read_jsonl, write_json
 from lib.core.rows import Competency, Profile, Prompt
 from lib.core.settings import ROOT
 
 FOLDER = ROOT / "data" / "judge_cases"
+KEPT = FOLDER / "tried.json"  # what judges made of the real half, by a digest of judge and cases
 PAPERS = ROOT / "data" / "abstracts" / "scitldr_a_dev.jsonl"
 Side = Literal["left", "right", "tie"]
 EMPTY = ("Has broad knowledge of this area.", "Works with it in many ways.",
@@ -45,10 +46,10 @@ class Case(TypedDict):
 
 
 class Suite(NamedTuple):
-    """The cases that can be run, the prompts of their texts, and how many cases lack theirs."""
+    """The cases that can be run, the prompts of their texts, and the cases that lack theirs."""
     cases: list[Case]
     prompts: list[Prompt]
-    not_run: int
+    lacking: list[Case]
 
 
 def build(materials: Iterable[dict[str, Any]]) -> list[Case]:
@@ -171,8 +172,31 @@ def load(style: str, folder: Path = FOLDER, papers: Path = PAPERS) -> Suite:
             asked[row["id"]] = Prompt(
                 id=row["id"], author=row["id"], split="suite", domain=None, truth=None,
                 abstracts=shown, messages=prompts.messages(shown, style))
-    run = [case for case in cases if case["text"] in asked]
-    return Suite(run, list(asked.values()), len(cases) - len(run))
+    run, lacking = ([case for case in cases if (case["text"] in asked) is there]
+                    for there in (True, False))
+    return Suite(run, list(asked.values()), lacking)
+
+
+def remember(made_by: str, right: dict[str, bool], suite: Suite, path: Path = KEPT) -> None:
+    """Keep which of the real cases a judge gets right, for where their texts are missing.
+
+    made_by: a digest of all that decides what the judge says. A suite that lacks texts is not kept.
+    """
+    real = [case for case in suite.cases if half(case) == "real"]
+    known, key = _kept(path), digest([made_by, real])
+    if not suite.lacking and key not in known:
+        write_json(path, {**known, key: {case["id"]: right[case["id"]] for case in real}})
+
+
+def recalled(made_by: str, suite: Suite, path: Path = KEPT) -> dict[str, bool]:
+    """Of the cases whose texts are missing, those that this very judge is known to get right or
+    wrong: {case: right}.
+    """
+    return _kept(path).get(digest([made_by, suite.lacking]), {})
+
+
+def _kept(path):
+    return read_json(path) if path.exists() else {}
 
 
 def half(case: Case) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib.competencies.prompts import document
-from lib.core.records import DataError
+from lib.core.records import DataError, digest
 from lib.core.rows import Comparison, Prompt, Rate, Written
+from lib.core.sections.judging import Panelist
+from lib.core.sections.models import Models
 from lib.core.sections.preset import Preset
 from lib.endpoint.store import Calls
 from lib.judging import cases
@@ -26,9 +28,10 @@ OTHER = {"left": "right", "right": "left", "tie": "tie"}  # the winner, were the
 class Evaluator:
     """A judge who says of two texts about a prompt which is better, always in both orders."""
 
-    def __init__(self, judge: Any, prompts: Iterable[Prompt], families: Iterable[str] = ()):
-        """judge: has a `name`, and `votes(comparisons) -> votes`."""
-        self.judge, self.name = judge, judge.name
+    def __init__(self, judge: Any, prompts: Iterable[Prompt], families: Iterable[str] = (),
+                 made_by: str = ""):
+        """judge: has a `name`, and `votes(comparisons) -> votes`. made_by: see `made_of`."""
+        self.judge, self.name, self.made_by = judge, judge.name, made_by
         self.family = ", ".join(families) or judge.family
         rows = list(prompts)
         self.texts = {row["id"]: document(row["abstracts"]).strip() for row in rows}
@@ -126,8 +129,18 @@ def assembled(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str
                                                   "tie_margin": ROUNDING})
     known = assemble(settings.model_copy(update={"judging": judging}), prompts, texts, calls, work,
                      training, loaded).known
-    return {one.name: Evaluator(known[one.name], prompts, settings.families(one, origin))
-            for one in members}
+    return {one.name: Evaluator(known[one.name], prompts, settings.families(one, origin),
+                                made_of(one, settings.models, training)) for one in members}
+
+
+def made_of(judge: Panelist, models: Models, training: Training) -> str:
+    """A digest of all that decides what a judge says; "" where a server or other judges do."""
+    if judge.kind in ("endpoint", "standardised"):
+        return ""
+    name = judge.of(models)
+    learnt = [row["abstracts"] for row in training.prompts]
+    return digest([judge.model_dump(), places.identity(name) if places.find(name) else name,
+                   models.prompt, learnt, training.texts])
 
 
 def shares(rows: list[dict[str, Any]]) -> dict[str, Rate]:
@@ -143,31 +156,39 @@ def shares(rows: list[dict[str, Any]]) -> dict[str, Rate]:
             "order_consistency": stats.rate(sum(row["consistent"] for row in known), len(known))}
 
 
-def tried(evaluator: Evaluator, suite: cases.Suite) -> dict[str, Any]:
+def tried(evaluator: Evaluator, suite: cases.Suite, keep: bool = False,
+          kept: Path = cases.KEPT) -> dict[str, Any]:
     """What the suite says of an evaluator: {"suite", "suite_by_kind", "suite_by_half", "valid"}.
 
-    A case is right where both orders have an outcome that is allowed. Only who was asked all cases
-    can be valid: where texts are missing, half of the suite is not run.
+    A case is right where both orders have an outcome that is allowed. Where texts are missing, what
+    is known of this very judge is recalled; who is not known to have been asked all cases cannot be
+    valid. keep: what is found of cases whose texts may be missing elsewhere, in the file `kept`.
     """
     pairs = [(case["text"], case["left"], case["right"]) for case in suite.cases]
-    right = [all(winner in case["allowed"] for winner in winners)
-             for case, winners in zip(suite.cases, evaluator.both_orders(pairs), strict=True)]
-    whole = stats.rate(sum(right), len(right))
-    valid = not suite.not_run and whole["rate"] is not None and whole["rate"] >= EARNED
+    right = {case["id"]: all(winner in case["allowed"] for winner in winners)
+             for case, winners in zip(suite.cases, evaluator.both_orders(pairs), strict=True)}
+    if keep and evaluator.made_by:
+        cases.remember(evaluator.made_by, right, suite, kept)
+    right |= cases.recalled(evaluator.made_by, suite, kept)
+    asked = [case for case in (*suite.cases, *suite.lacking) if case["id"] in right]
+    not_run = len(suite.cases) + len(suite.lacking) - len(asked)
+    whole = stats.rate(sum(right.values()), len(asked))
+    valid = not not_run and whole["rate"] is not None and whole["rate"] >= EARNED
 
     def by(part: Mapping[str, list[bool]]) -> dict[str, Rate]:
         return {name: stats.rate(sum(found), len(found)) for name, found in part.items()}
 
     kinds: dict[str, list[bool]] = {}
     halves: dict[str, list[bool]] = {}
-    for case, found in zip(suite.cases, right):
-        kinds.setdefault(case["kind"], []).append(found)
-        halves.setdefault(cases.half(case), []).append(found)
+    for case in asked:
+        kinds.setdefault(case["kind"], []).append(right[case["id"]])
+        halves.setdefault(cases.half(case), []).append(right[case["id"]])
     return {"suite": whole, "suite_by_kind": by(kinds), "suite_by_half": by(halves),
-            "suite_not_run": suite.not_run, "valid": valid}
+            "suite_not_run": not_run, "valid": valid}
 
 
-def measured(team: Team, ours: list[Written], theirs: list[Written]) -> dict[str, dict[str, Any]]:
+def measured(team: Team, ours: list[Written], theirs: list[Written],
+             keep: bool = False) -> dict[str, dict[str, Any]]:
     """What page 4 says of each evaluator: its family, what `tried` finds, and a contest's `shares`.
 
     The share of `ours` preferred is called "preference_over_base".
@@ -175,7 +196,7 @@ def measured(team: Team, ours: list[Written], theirs: list[Written]) -> dict[str
     found = {}
     for name, judge in team.study.items():
         of_contest = shares(judge.contest(ours, theirs))
-        found[name] = {"family": judge.family, **tried(team.suite[name], team.cases),
+        found[name] = {"family": judge.family, **tried(team.suite[name], team.cases, keep),
                        "preference_over_base": of_contest.pop("preference"), **of_contest}
     return found
 

@@ -8,10 +8,9 @@ from tqdm import tqdm
 from lib.competencies.profiles import parse
 from lib.core.records import Journal
 from lib.core.rows import Comparison, Profile, Prompt, Rate, Vote, Written
-from lib.core.sections.preset import Preset
 from lib.metrics import stats
 from lib.metrics.competencies import description_f1, precision_recall_f1, similarity
-from lib.models import loading, scoring
+from lib.models import scoring
 from lib.models.chats import encode_chats, encode_ended
 from lib.models.sampling import complete_all
 
@@ -140,14 +139,6 @@ class Likelihood(Scoring):
         sums = scoring.log_likelihood(self.model, prompts, answers)
         means = (total / len(answer) for total, answer in zip(sums, answers))
         self.scores.update(zip(batch, means))
-
-
-def evaluation_judge(settings: Preset, prompts: list[Prompt],
-                     journal: Journal | None = None) -> ReferenceGuided:
-    """The judge that measures and never labels, with its own profile of each prompt."""
-    return ReferenceGuided(
-        "evaluation judge", *loading.load_role(settings, "evaluation_judge"), prompts,
-        settings.models.batch_size, settings.models.max_new_tokens, journal)
 
 
 def compare(judge: Scoring, prompt_id: str, left: Profile | None, right: Profile | None,

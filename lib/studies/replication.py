@@ -28,7 +28,7 @@ from lib.studies.synthesis import sample_candidates
 from lib.training import sft
 
 CHECKED = 16  # validation pairs in a training whose curve nobody looks at
-Rows = list[Any]  # {"id", "profile"} for each test prompt
+Rows = list[Any]  # {"id", "text", "profile"} for each test prompt
 Outcomes = dict[str, list[float | None]]  # for each measure and test prompt: 1, 0.5 or 0
 
 
@@ -69,7 +69,7 @@ def first_of(candidates: list[Candidates], k: int) -> list[Candidates]:
 def trained(settings: Preset, condition: Condition, seed: int, prompts: list[Prompt],
             references: Path) -> Rows:
     """One training of a condition, and what the result writes to some prompts, at the thesis's
-    setting: rows {"id", "profile"}.
+    setting, as `Rows`.
 
     references: a file of reference log-probabilities that is read and, while it is missing, made.
     """
@@ -78,7 +78,7 @@ def trained(settings: Preset, condition: Condition, seed: int, prompts: list[Pro
     decoding = settings.evaluation.settings[settings.evaluation.thesis_setting]
     written = write_profiles(condition.way, model, tokenizer, prompts, settings.models, decoding,
                              settings.evaluation.seed + seed)
-    return [{"id": row["id"], "profile": row["profile"]} for row in written]
+    return [_kept(row) for row in written]
 
 
 def _tuned(settings, condition, seed, work, references):
@@ -110,7 +110,7 @@ def drawn(settings: Preset, seed: int, prompts: list[Prompt]) -> list[Candidates
     return sample_candidates(model, tokenizer, prompts, sampling, settings.models)
 
 
-def outcomes(who: Mapping[str, Scoring], ours: Rows, base: Rows) -> Outcomes:
+def outcomes(who: Mapping[str, Any], ours: Rows, base: Rows) -> Outcomes:
     """What each judge says of every prompt: 1 where ours is better than the base's, 0.5, 0."""
     return {name: [row["outcome"] for row in contest(judge, ours, base)]
             for name, judge in who.items()}
@@ -163,8 +163,12 @@ def judged_again(settings: Preset, candidates: list[Candidates], prompts: list[P
 
 
 def best_profiles(rows: list[Candidates], judge: Scoring) -> Rows:
-    """Of each prompt's candidates the profile that a judge likes best, as `trained` gives rows."""
-    return [{"id": row["id"], "profile": row["profile"]} for row in best_of(rows, judge)]
+    """Of each prompt's candidates the profile that a judge likes best, as `Rows`."""
+    return [_kept(row) for row in best_of(rows, judge)]
+
+
+def _kept(row):
+    return {key: row[key] for key in ("id", "text", "profile")}
 
 
 def hundreds(gate: Gate, recipe: Any, count: int) -> list[list[behaviour_tests.Test]]:

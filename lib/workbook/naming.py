@@ -15,8 +15,6 @@ NAMES = {
     "best_of_blacklist": "untuned, best by a blacklist",
     "best_of_8": "untuned, best of 8 by the label judge",
     "all_pairs_at_once": "DPO on all pairs at once",
-    "best of label": "untuned, best by the label judge",
-    "best of blacklist": "untuned, best by a blacklist",
     "as_it_comes": "as it comes", "as_it_comes_1": "as it comes, with one example",
     "round_1": "DPO, round 1", "round_2": "DPO, round 2", "round_3": "DPO, round 3",
     # models of instruction tuning

@@ -75,10 +75,10 @@ def papers(folder):
 
 def test_without_the_real_texts_half_is_not_run(tmp_path):
     suite = cases.load("brief", papers=tmp_path / "none.jsonl")
-    assert suite.not_run == len(suite.cases) == len(CASES) / 2
+    assert len(suite.lacking) == len(suite.cases) == len(CASES) / 2
     assert {cases.half(case) for case in suite.cases} == {"synthetic"}
     whole = cases.load("brief", papers=papers(tmp_path))
-    assert whole.not_run == 0 and len(whole.prompts) == len(MATERIALS)
+    assert not whole.lacking and len(whole.prompts) == len(MATERIALS)
     real = next(row for row in whole.prompts if row["id"].startswith("real"))
     assert real["abstracts"] == [{"title": "A title", "text": "One. Two."}]
     assert "One. Two." in real["messages"][-1]["content"]

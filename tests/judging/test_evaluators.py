@@ -13,7 +13,7 @@ from lib.metrics import stats
 
 CASES = read_jsonl(cases.FOLDER / "cases.jsonl", tuple(cases.Case.__annotations__))
 IDS = list(dict.fromkeys(case["text"] for case in CASES))
-SUITE = cases.Suite(CASES, [prompt(key, "Bees dance.") for key in IDS], 0)
+SUITE = cases.Suite(CASES, [prompt(key, "Bees dance.") for key in IDS], [])
 PROMPTS = [{**prompt(key, "Bees dance."), "author": author}
            for key, author in (("a1", "ann"), ("a2", "ann"), ("b1", "bob"))]
 
@@ -125,11 +125,45 @@ def test_no_empty_habit_earns_it(decide, right):
 
 
 def test_who_was_not_asked_everything_has_not_earned_it():
-    half = cases.Suite([case for case in CASES if cases.half(case) == "real"], SUITE.prompts, 126)
+    real, rest = ([case for case in CASES if cases.half(case) == half]
+                  for half in ("real", "synthetic"))
+    half = cases.Suite(real, SUITE.prompts, rest)
     found = evaluators.tried(Evaluator(knowing(), SUITE.prompts), half)
     assert found["suite"]["rate"] == 1 and not found["valid"] and found["suite_not_run"] == 126
     assert "NOT VALID HERE: right in 1.000 of 126 cases, and 126 were not run" in evaluators.said(
         "says", found)
+
+
+def test_what_a_judge_made_of_missing_texts_is_recalled_for_this_very_judge(tmp_path):
+    """Found where the texts are, told where they are not: of this judge and these cases alone."""
+    kept, judge = tmp_path / "tried.json", knowing(3)
+    real = [case for case in CASES if cases.half(case) == "real"]
+    clone = cases.Suite([case for case in CASES if case not in real], SUITE.prompts, real)
+
+    def tried(made_by, suite, keep=False):
+        return evaluators.tried(Evaluator(judge, SUITE.prompts, (), made_by), suite, keep, kept)
+    assert tried("a", SUITE)["suite_not_run"] == 0 and not kept.exists()
+    whole = tried("a", SUITE, keep=True)
+    before = kept.read_bytes()
+    assert tried("a", clone, keep=True) == whole and kept.read_bytes() == before
+    assert tried("b", clone)["suite_not_run"] == len(real)
+    other = cases.Suite(clone.cases, clone.prompts, [{**real[0], "left": "x"}, *real[1:]])
+    assert tried("a", other)["suite_not_run"] == len(real)
+    tried("", SUITE, keep=True)  # who hangs on a server is not kept
+    assert kept.read_bytes() == before
+
+
+def test_what_decides_a_judge_tells_it_from_others():
+    _, settings = load()
+    first, *others = settings.evaluators()
+    models, none = settings.models, Training([], {})
+    learnt = Training([{**PROMPTS[0], "abstracts": []}], {})
+    digests = [evaluators.made_of(one, models, none) for one in (first, *others)]
+    digests += [evaluators.made_of(first, models, learnt), evaluators.made_of(
+        first, models.model_copy(update={"evaluation_judge": models.label_judge}), none)]
+    assert len(set(digests)) == len(digests) and all(digests)
+    server = first.model_copy(update={"kind": "endpoint"})
+    assert evaluators.made_of(server, models, none) == ""
 
 
 def test_the_figures_of_who_is_not_valid_stand_in_a_column_of_their_own():
