@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lib.report.answers_real import OF_STUDY
-from lib.report.words import apart, decimal, judge_tried, percent, than_even, tried, trusted, valid
+from lib.report.words import apart, by_whom, decimal, percent, referee, than_even, tried, trusted
 
 Metrics = Mapping[str, Any]  # of one notebook
 Numbers = Mapping[str, Metrics]  # {notebook: its numbers} of one world
@@ -61,16 +61,15 @@ def dpo(found: Metrics) -> str:
 
 
 def evaluation(found: Metrics) -> str:
-    share, f1 = found["preference_over_base"], found["f1"]
-    verdict = than_even(trusted(found), "It is better", "It cannot be told from its base",
-                        "It is worse")
+    share, f1 = trusted(found), found["f1"]
+    verdict = than_even(share, "It is better", "It cannot be told from its base", "It is worse")
     halves = ""
     if found.get("names"):
         names, said = (found[part]["preference_over_base"] for part in ("names", "descriptions"))
         halves = (f" By names alone tuned profiles are preferred on {percent(names)}, by "
                   f"descriptions alone on {percent(said)}.")
-    return (f"{verdict}: preferred in {percent(share)} of unseen authors by a judge that labelled "
-            f"nothing{judge_tried(found)}.{halves} F1 of names goes from {decimal(f1['base'])} to "
+    return (f"{verdict}: preferred in {percent(share)} of unseen authors {by_whom(found)}."
+            f"{halves} F1 of names goes from {decimal(f1['base'])} to "
             f"{decimal(f1['tuned'])}; a larger model has {decimal(f1['larger'])}.")
 
 
@@ -153,7 +152,8 @@ def one_round(found: Metrics) -> str:
 
 
 def comparison(found: Metrics) -> str:
-    ahead = {name: than_even(run["over_round_1"]["judge"])
+    by = referee(found)
+    ahead = {name: than_even(run["over_round_1"][by])
              for name, run in found["runs"].items() if run and run.get("over_round_1")}
     names = {"round_2": "a second round", "round_3": "a third round", "longer": "longer training",
              "together": "all pairs at once", "sft": "imitation of the chosen answers (SFT)"}
@@ -162,17 +162,17 @@ def comparison(found: Metrics) -> str:
     controls = tried(found)
     told = ""
     if "shuffled" in controls:
-        own, coin = found["run_1"]["judge"], controls["shuffled"]["judge"]["over_base"]
+        own, coin = found["run_1"][by], controls["shuffled"][by]["over_base"]
         told = (f" Labels matter: with them {percent(own)} over the base, decided by a coin "
                 f"{percent(coin)}." if apart(own, coin) == "above" else
                 f" With labels decided by a coin DPO does as well ({percent(coin)}) as with those "
                 f"of the judges ({percent(own)}).")
     if "sft" in controls and found["runs"].get("sft"):
-        over, met = (found["runs"]["sft"][key]["judge"] for key in ("over_base", "over_round_1"))
+        over, met = (found["runs"]["sft"][key][by] for key in ("over_base", "over_round_1"))
         told += (f" Imitation, set against the base, reaches {percent(over)}, near the ceiling as "
                  f"DPO is; when the two meet it {than_even(met, 'wins', 'is level', 'loses')} "
                  f"({percent(met)}).")
-    return f"{said[:1].upper()}{said[1:]}{judge_tried(found)}.{told}"
+    return f"{said[:1].upper()}{said[1:]}, {by_whom(found)}.{told}"
 
 
 def reliability(found: Metrics) -> str:
@@ -220,24 +220,23 @@ def answer(notebook: str, found: Metrics, of_study: bool = False) -> str:
 def overall(own: Numbers, real: Numbers) -> list[str]:
     """The whole workbook's answer in three sentences: both worlds, and what else would have."""
     found = own["04_evaluation"]
-    share, f1 = found["preference_over_base"], found["f1"]
-    verdict = than_even(trusted(found), "yes", "not so that one could see it", "no, worse")
+    share, f1, by = trusted(found), found["f1"], referee(found)
+    verdict = than_even(share, "yes", "not so that one could see it", "no, worse")
     more = apart(f1["tuned"], f1["base"], "rises", "does not change beyond chance", "falls")
     halves = ""
     if found.get("names"):
         names = found["names"]["preference_over_base"]
-        halves = f", the truth about names alone on {percent(names)}"
-    versus = found["versus_larger"]["judge" if valid(found) else "truth"]
-    ahead = than_even(versus, "is beaten", "is level", "stays ahead")
-    first = (f"In a synthetic world whose truth is known, {verdict}: a judge that made none of the "
-             f"labels{judge_tried(found)} prefers tuned profiles on {percent(share)} of unseen "
-             f"authors{halves}. F1 of names {more}, from {decimal(f1['base'])} to "
-             f"{decimal(f1['tuned'])}; a larger model, never tuned, {ahead}.")
+        halves = f", by the truth about names alone on {percent(names)}"
+    ahead = than_even(found["versus_larger"][by], "is beaten", "is level", "stays ahead")
+    first = (f"In a synthetic world whose truth is known, {verdict}: tuned profiles are preferred "
+             f"on {percent(share)} of unseen authors {by_whom(found)}{halves}. F1 of names {more}, "
+             f"from {decimal(f1['base'])} to {decimal(f1['tuned'])}; a larger model, never tuned, "
+             f"{ahead}.")
     runs = own.get("10_comparison") or {}
     controls, second = tried(runs), ""
     if {"shuffled", "sft"} <= set(controls):
-        coin, imitation = (controls[name]["judge"]["over_base"] for name in ("shuffled", "sft"))
-        met = runs["runs"]["sft"]["over_round_1"]["judge"]
+        coin, imitation = (controls[name][by]["over_base"] for name in ("shuffled", "sft"))
+        met = runs["runs"]["sft"]["over_round_1"][by]
         second = (f"Shuffled labels reach {percent(coin)}, imitation of the chosen answers "
                   f"{percent(imitation)}; set against DPO itself, imitation "
                   f"{than_even(met, 'wins', 'is level', 'loses')} ({percent(met)}).")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lib.metrics import stats
+from lib.report.words import referee, trusted
 from lib.workbook.naming import said
 
 # Of the thesis's 50 pairs: one round of DPO, and its best run, whose share imitation reached, too.
@@ -52,10 +53,12 @@ def effect(own: Mapping[str, Any], real: Mapping[str, Any]) -> str:
     found = own["04_evaluation"]
     controls = (own.get("10_comparison") or {}).get("controls") or {}
     names = ("shuffled", "sft", "best_of_label", "best_of_blacklist")
-    ours = [Line("tuned, by a judge that labelled nothing", found["preference_over_base"])]
+    by = referee(found)
+    who = "a judge that labelled nothing" if by == "judge" else "the truth"
+    ours = [Line(f"tuned, by {who}", trusted(found))]
     ours += [Line(f"tuned, by {half} alone", found[half]["preference_over_base"])
              for half in ("names", "descriptions") if half in found]
-    beside = [Line(said(key), controls[key]["judge"]["over_base"], "control")
+    beside = [Line(said(key), controls[key][by]["over_base"], "control")
               for key in names if controls.get(key)]
     groups = [("Synthetic world, unseen authors", [*ours, *beside])]
     if study := real.get("04_evaluation"):

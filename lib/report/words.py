@@ -45,6 +45,17 @@ def valid(found: Mapping[str, Any]) -> bool:
     return (found.get("evaluator") or {}).get("valid", True)
 
 
+def referee(found: Mapping[str, Any]) -> str:
+    """Whose numbers speak on a page: the "judge", or the "truth" where that is not valid here."""
+    return "judge" if valid(found) else "truth"
+
+
+def by_whom(found: Mapping[str, Any]) -> str:
+    """The same in words, with what the suite says of a judge that was tried."""
+    whom = "a judge that labelled nothing" if valid(found) else "the truth"
+    return f"by {whom}{judge_tried(found)}"
+
+
 def trusted(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Page 4's share of wins by its judge, or by the truth where that judge is not valid here."""
     return found["preference_over_base" if valid(found) else "truth_preference_over_base"]

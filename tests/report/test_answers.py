@@ -49,11 +49,22 @@ def test_a_judge_that_is_not_valid_carries_no_verdict():
     found = {**EVALUATION, "truth_preference_over_base": rate(0.5), "evaluator": judge,
              "versus_larger": {"judge": rate(0.2), "truth": rate(0.8)}}
     said = answers.evaluation(found)
-    assert said.startswith("It cannot be told from its base: preferred in 90 %")
-    assert "labelled nothing (the judge is not valid here: it gets 56 % [51, 61] of" in said
+    assert said.startswith("It cannot be told from its base: preferred in 50 %")
+    assert "by the truth (the judge is not valid here: it gets 56 % [51, 61] of" in said
     first = answers.overall({"04_evaluation": found}, {})[0]
     assert "not so that one could see it" in first and "not valid here" in first
-    assert "is beaten" in first, "by the truth"
+    assert "is beaten" in first and "90 %" not in first, "by the truth"
+    two = {"judge": rate(0.9), "truth": rate(0.3)}
+    runs = {"evaluator": judge, "run_1": two, "runs": {"sft": {
+        "over_base": two, "over_round_1": two}},
+        "controls": {name: {by: {"over_base": value} for by, value in two.items()}
+                     for name in ("shuffled", "sft")}}
+    told = answers.comparison(runs) + answers.overall(
+        {"04_evaluation": found, "10_comparison": runs}, {})[1]
+    assert "loses (30 %" in told and "90 %" not in told
+    valid = {**judge, "valid": True}
+    told = answers.comparison({**runs, "evaluator": valid})
+    assert "wins (90 %" in told and "30 %" not in told
 
 
 def test_the_whole_answer_follows_both_worlds():
