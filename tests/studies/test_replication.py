@@ -8,7 +8,6 @@ from lib.studies import replication, synthesis
 from lib.studies.controls import noisy, shuffled
 
 _, SETTINGS = load("smoke")
-ANSWER = [{"role": "assistant", "content": "Domain: x"}]
 PROMPT = [{"role": "user", "content": "text"}]
 
 
