@@ -111,6 +111,7 @@ def test_a_card_never_shows_another_adapters_numbers(published):
 def test_the_card_of_the_real_study_has_that_studys_numbers(published, capsys, monkeypatch):
     root, folder = published.adapter.parent, published.metrics / claims.REAL
     monkeypatch.setattr(card, "ROOT", root)
+    monkeypatch.chdir(root)  # the real study's adapter of this checkout lies under the same name
     place = root / "data" / claims.REAL / "adapter"
     shutil.copytree(published.adapter, place)
     asking = ["card", "--adapter", f"data/{claims.REAL}/adapter"]
