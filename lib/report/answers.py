@@ -223,14 +223,15 @@ def overall(own: Numbers, real: Numbers) -> list[str]:
     share, f1, by = trusted(found), found["f1"], referee(found)
     verdict = than_even(share, "yes", "not so that one could see it", "no, worse")
     more = apart(f1["tuned"], f1["base"], "rises", "does not change beyond chance", "falls")
-    halves = ""
+    names = ""
     if found.get("names"):
-        names = found["names"]["preference_over_base"]
-        halves = f", by the truth about names alone on {percent(names)}"
+        names = f", by their names alone on {percent(found['names']['preference_over_base'])}"
     ahead = than_even(found["versus_larger"][by], "is beaten", "is level", "stays ahead")
-    first = (f"In a synthetic world whose truth is known, {verdict}: tuned profiles are preferred "
-             f"on {percent(share)} of unseen authors {by_whom(found)}{halves}. F1 of names {more}, "
-             f"from {decimal(f1['base'])} to {decimal(f1['tuned'])}; a larger model, never tuned, "
+    judged = ("a judge that labelled nothing prefers" if by == "judge" else
+              "the truth prefers (the judge is not valid here)")
+    first = (f"In a synthetic world whose truth is known, {verdict}: {judged} tuned profiles on "
+             f"{percent(share)} of unseen authors{names}; F1 of names {more}, from "
+             f"{decimal(f1['base'])} to {decimal(f1['tuned'])}, and a larger model, never tuned, "
              f"{ahead}.")
     runs = own.get("10_comparison") or {}
     controls, second = tried(runs), ""

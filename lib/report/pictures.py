@@ -3,6 +3,7 @@
 Both are of the page's own text and colours, so they can be read in the dark, on a phone, and aloud.
 """
 import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from lib.workbook.naming import said
 # Of the thesis's 50 pairs: one round of DPO, and its best run, whose share imitation reached, too.
 PUBLISHED = (("one round of DPO", stats.rate(37, 50)),
              ("the best of six runs, and imitation", stats.rate(40, 50)))
+
+LETTER = 6.6  # width of a letter in the diagram, in its units
 
 
 class Line(NamedTuple):
@@ -84,19 +87,62 @@ def diagram(metrics: Mapping[str, Any]) -> str:
              ("Preferences", f"{judged['preferences']:,} pairs, better and worse"),
              ("DPO", f"a tree per prompt, {tuned['steps']} steps"),
              ("Tuned model", f"an adapter of {tuned['parameters']['trained']:,} weights"),
-             ("Measured", "by another judge, by the truth, beside controls")]
-    high, gap = 46, 18
-    total = len(steps) * (high + gap) - gap + 4
-    parts = []
-    for number, (title, words) in enumerate(steps):
-        top = number * (high + gap) + 2
-        parts.append(f'<rect x="2" y="{top}" width="336" height="{high}" rx="8"/>'
-                     f'<text x="16" y="{top + 19}" class="strong">{html.escape(title)}</text>'
-                     f'<text x="16" y="{top + 37}">{html.escape(words)}</text>')
-        if number:
-            parts.append(f'<path d="M170 {top - gap}v{gap - 5}m-5 -5l5 6l5 -6"/>')
+             ("Measured", "by another judge, the truth, and controls")]
     told = "; ".join(f"{title}: {words}" for title, words in steps)
-    return (f'<figure id="figure-steps" class="drawn"><svg viewBox="0 0 340 {total}" role="img" '
-            f'aria-label="{html.escape(told, quote=True)}">{"".join(parts)}</svg>'
-            "<figcaption>How it works, with what each step handled in this run. Rounds of DPO go "
-            "from the tuned model back to the candidates.</figcaption></figure>")
+    return (f'<figure id="figure-steps" class="drawn">{_row(steps, told)}{_column(steps, told)}'
+            "<figcaption>How it works, with what each step handled in this run. Dashed: a further "
+            "round of DPO begins with candidates of the tuned model.</figcaption></figure>")
+
+
+def _row(steps, told):
+    """For wide pages: four steps from left to right, and the other three back."""
+    wide, gap, high = 232, 24, 70
+    lefts = [2 + column * (wide + gap) for column in range(4)]
+    middles = [left + wide / 2 for left in lefts]
+    below = high + 2 * gap
+    places = [*((left, 2, wide) for left in lefts),
+              (lefts[2], below, 2 * wide + gap), (lefts[1], below, wide), (lefts[0], below, wide)]
+    parts = [_box(*place, high, *step) for place, step in zip(places, steps, strict=True)]
+    parts += [_arrow(left + wide, 2 + high / 2, gap, 0) for left in lefts[:3]]
+    parts.append(_arrow(middles[3], 2 + high, 0, below - high - 2))
+    parts += [_arrow(left, below + high / 2, -gap, 0) for left in (lefts[2], lefts[1])]
+    parts.append(_arrow(middles[1], below, 0, high + 2 - below, "again"))
+    return _drawing("wide", 4 * wide + 3 * gap + 4, below + high + 2, parts, told)
+
+
+def _column(steps, told):
+    """For phones: one step below the other."""
+    wide, gap, high, side = 306, 18, 50, 30
+    tops = [2 + number * (high + gap) for number in range(len(steps))]
+    parts = [_box(2, top, wide, high, *step)
+             for top, step in zip(tops, steps, strict=True)]
+    parts += [_arrow(wide / 2, top + high, 0, gap) for top in tops[:-1]]
+    tuned, candidates = (tops[number] + high / 2 for number in (5, 1))
+    parts.append(f'<path class="again" d="M{wide + 2} {tuned}h{side - 8}V{candidates}h{8 - side}'
+                 'm6 -5l-6 5l6 5"/>')
+    return _drawing("narrow", wide + side + 4, tops[-1] + high + 2, parts, told)
+
+
+def _box(left, top, wide, high, title, words):
+    """A step: its title, and what it handled, in as many lines as its width asks for."""
+    lines = textwrap.wrap(words, int((wide - 28) / LETTER))
+    words = "".join(f'<text x="{left + 14}" y="{top + 38 + 18 * number}">{html.escape(line)}</text>'
+                    for number, line in enumerate(lines))
+    return (f'<rect x="{left}" y="{top}" width="{wide}" height="{high}" rx="8"/>'
+            f'<text x="{left + 14}" y="{top + 20}" class="strong">{html.escape(title)}</text>'
+            f"{words}")
+
+
+def _arrow(x, y, right, down, kind="on"):
+    """An arrow along one axis, with its head within the last six units."""
+    along = f"h{right}" if right else f"v{down}"
+    turn = (right > 0) - (right < 0), (down > 0) - (down < 0)
+    back, aside = (-6 * turn[0], -6 * turn[1]), (5 * turn[1], 5 * turn[0])
+    head = (f"m{back[0] + aside[0]} {back[1] + aside[1]}l{-back[0] - aside[0]} "
+            f"{-back[1] - aside[1]}l{back[0] - aside[0]} {back[1] - aside[1]}")
+    return f'<path class="{kind}" d="M{x} {y}{along}{head}"/>'
+
+
+def _drawing(kind, wide, high, parts, told):
+    return (f'<svg class="{kind}" viewBox="0 0 {wide} {high}" role="img" '
+            f'aria-label="{html.escape(told, quote=True)}">{"".join(parts)}</svg>')
