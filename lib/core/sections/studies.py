@@ -145,7 +145,8 @@ class Instruction(Section):
     single: str
     template: Literal["plain", "alpaca", "chat"]
     quantisation: Literal["none", "8bit", "4bit"]
-    also: list[Literal["8bit", "4bit"]]
+    methods: list[Literal["8bit", "qlora", "full"]]
+    full_learning_rate: float = Positive
     workers: int = Field(ge=1, le=64)
     batch_size: int = Field(ge=1)
     max_new_tokens: int = Field(ge=1)
