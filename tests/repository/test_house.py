@@ -145,7 +145,7 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     # judges of judges 450, conditions trained anew 250, drawings for phones.
     assert lines <= 22_300
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 410
-    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 460
+    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 480
 
 
 def test_tests_mirror_the_packages():

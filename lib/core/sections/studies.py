@@ -203,6 +203,8 @@ class Forgetting(Section):
     profiles: int = Field(ge=1)
     language: Literal["profiles", "abstracts"]
     methods: dict[Literal["full", "lora", "multi_task"], Tuning | None]
+    order: list[Literal["profiles", "sentiment", "job_bias"]] = Field(min_length=2)
+    replay: float = Share
 
 
 class Generalisation(Section):
