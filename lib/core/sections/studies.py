@@ -179,6 +179,8 @@ class Explanations(Section):
     seed: int = Seed
     path: str
     cue: Literal["length", "marker", "plural", "present"]
+    cues: list[Literal["length", "marker", "plural", "present", "cluster"]] = Field(min_length=1)
+    arms: list[Literal["label_only", "told", "with_explanation", "permuted", "random"]]
     strengths: list[float] = Field(min_length=1)
     seeds: int = Field(ge=1)
     pool: int = Field(ge=8)
@@ -191,6 +193,12 @@ class Explanations(Section):
         if min(self.strengths) != 0.5 or max(self.strengths) > 1:
             raise ValueError("strengths must lie between 0.5 and 1 and include 0.5, where the cue "
                              "means nothing: drops are measured from there")
+        return self
+
+    @model_validator(mode="after")
+    def arms_include_the_one_that_others_are_compared_with(self) -> Self:
+        if "label_only" not in self.arms or len(set(self.arms)) < len(self.arms):
+            raise ValueError("arms must include label_only, and each once: gains are over it")
         return self
 
 
