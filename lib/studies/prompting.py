@@ -143,7 +143,7 @@ def of_preset(asked: list[Prompt], groups: list[Group], settings: Preset, tokeni
     """Prompts with the examples that a preset wants before them; as they are where it wants none.
 
     groups: of all splits, after cleaning. style: "" for the preset's. Returns also counts: prompts
-    "with_examples", those that "lost" some to the limit, examples passed over as `repeats`.
+    "with examples", those that "lost some" to the limit, examples "passed over" as `repeats`.
     """
     wanted, models = settings.examples, settings.models
     if not wanted.k:
@@ -153,8 +153,8 @@ def of_preset(asked: list[Prompt], groups: list[Group], settings: Preset, tokeni
     chosen, passed_over = choose(asked, pool(groups, wanted.source), wanted, settings.data, encode)
     rows, lost = with_examples(asked, chosen, style or models.prompt, tokenizer,
                                max(wanted.max_prompt_tokens, models.max_prompt_tokens))
-    return rows, {"with_examples": sum("examples" in row for row in rows), "lost": len(lost),
-                  "repeats": passed_over["repeats"]}
+    return rows, {"with examples": sum("examples" in row for row in rows), "lost some": len(lost),
+                  "passed over": passed_over["repeats"]}
 
 
 def roomy(models: Models, limit: int) -> Models:

@@ -159,7 +159,7 @@ def test_a_preset_with_examples_shows_them_in_every_prompt(choose, tokenizer, tm
               for text in TEXTS]
     asked = [{**prompt(one["id"], one["id"]), "author": one["author"]} for one in groups]
     rows, counts = prompting.of_preset(asked, groups, settings, tokenizer)
-    assert counts == {"with_examples": 5, "lost": 0, "repeats": 0}
+    assert counts == {"with examples": 5, "lost some": 0, "passed over": 0}
     assert all(len(row["examples"]) == 2 and row["id"] not in row["examples"] for row in rows)
 
 
