@@ -1,28 +1,24 @@
-"""Ways to ask: texts of others with their profiles before the question, and another format.
+"""Examples: texts of others with their profiles, shown as turns of the chat before the question.
 
-Examples as turns of the chat: Brown et al. 2020, "Language Models are Few-Shot Learners"; for each
-text the nearest by a sentence encoder: Liu et al. 2022, "What Makes Good In-Context Examples for
-GPT-3?"; near, but unlike each other: Carbonell and Goldstein 1998, "The Use of MMR".
+Brown et al. 2020, "Language Models are Few-Shot Learners". For each text the nearest by a sentence
+encoder: Liu et al. 2022, "What Makes Good In-Context Examples for GPT-3?"; near, but unlike each
+other: Carbonell and Goldstein 1998, "The Use of MMR, Diversity-Based Reranking for Reordering
+Documents and Producing Summaries".
 """
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.competencies import prompts
-from lib.competencies.profiles import as_json, conforms, conforms_json, render
+from lib.competencies.profiles import as_json, render
 from lib.core.records import DataError
-from lib.core.rows import Example, Group, Profile, Prompt, Written
+from lib.core.rows import Example, Group, Profile, Prompt
 from lib.core.sections.data import Data, Examples
-from lib.core.sections.models import Models
 from lib.core.sections.preset import Preset
-from lib.metrics import stats
-from lib.metrics.competencies import compliant, names_in
 from lib.metrics.overlap import contaminated, near_duplicates
-from lib.metrics.words import ngrams, stems
 from lib.models.chats import encode_chats
 from lib.models.encoder import Encoder
 from lib.studies import novelty, warm_start
@@ -132,12 +128,6 @@ def answer(profile: Profile, style: str) -> str:
     return as_json(profile) if style == "json" else render(profile)
 
 
-def in_style(asked: Iterable[Prompt], style: str) -> list[Prompt]:
-    """The same questions, without examples, in another style."""
-    return [{**prompt, "messages": prompts.messages(prompt["abstracts"], style)}
-            for prompt in asked]
-
-
 def of_preset(asked: list[Prompt], groups: list[Group], settings: Preset, tokenizer: Tokenizer,
               style: str = "") -> tuple[list[Prompt], dict[str, int]]:
     """Prompts with the examples that a preset wants before them; as they are where it wants none.
@@ -155,55 +145,3 @@ def of_preset(asked: list[Prompt], groups: list[Group], settings: Preset, tokeni
                                max(wanted.max_prompt_tokens, models.max_prompt_tokens))
     return rows, {"with examples": sum("examples" in row for row in rows), "lost some": len(lost),
                   "passed over": passed_over["repeats"]}
-
-
-def roomy(models: Models, limit: int) -> Models:
-    """The settings of models with batches that hold as many tokens, of prompts up to a limit."""
-    size = models.batch_size * models.max_prompt_tokens // limit
-    return models.model_copy(update={"batch_size": max(1, min(models.batch_size, size))})
-
-
-def copied(prompts: Sequence[Prompt], written: Sequence[Written],
-           known: Iterable[Example]) -> list[float]:
-    """The share of a profile's names that an example before it has and its own text has not.
-
-    By their stems; of each profile that has names and whose prompt shows examples.
-    """
-    listed = {one["id"]: set(map(stems, names_in(one["profile"]))) for one in known}
-    shares = []
-    for prompt, row in zip(prompts, written, strict=True):
-        names = [stems(name) for name in names_in(row["profile"])]
-        shown = {name for one in prompt.get("examples", []) for name in listed[one]}
-        text = stems(" ".join(novelty.texts_of(prompt)))
-        if names and shown:
-            foreign = [name for name in names if name in shown
-                       and name not in ngrams(text, len(name))]
-            shares.append(len(foreign) / len(names))
-    return shares
-
-
-def repeated(asked: Sequence[Prompt], chosen: Chosen) -> list[Written]:
-    """What a rule of one line writes: the profile of the example that was chosen first."""
-    rows: list[Any] = []
-    for prompt in asked:
-        first = chosen[prompt["id"]][:1]
-        text = render(first[0]["profile"]) if first else ""
-        rows.append({"id": prompt["id"], "text": text, "tokens": len(text.split()),
-                     "finished": True, "profile": first[0]["profile"] if first else None})
-    return rows
-
-
-def formats(written: Sequence[Written], style: str) -> dict[str, Any]:
-    """How a format is kept: the shares "parsed", complete, and "exact"; answers' "tokens".
-
-    parsed: a profile can be read out of the answer, whatever its form. complete: it has also ended,
-    with three to eight competencies. exact: complete, in the form asked for, and nothing else.
-    """
-    keeps = conforms_json if style == "json" else conforms
-    n = len(written)
-    exact = [row["finished"] and keeps(row["text"]) for row in written]
-    return {"parsed": stats.rate(sum(row["profile"] is not None for row in written), n),
-            "complete": stats.rate(sum(map(compliant, written)), n),
-            "exact": stats.rate(sum(exact), n),
-            "finished": stats.rate(sum(row["finished"] for row in written), n),
-            "tokens": stats.quantiles([row["tokens"] for row in written])}

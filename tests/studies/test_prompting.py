@@ -1,4 +1,4 @@
-"""Examples before the question, and formats: by vectors that are known and texts made by hand."""
+"""Examples before the question, by vectors that are known and texts made by hand."""
 import json
 
 import numpy as np
@@ -123,9 +123,7 @@ def test_the_nearest_stands_last_and_the_farthest_goes_first(tokenizer):
 
 
 def test_examples_are_in_the_format_that_is_asked_for(tokenizer):
-    asked = prompting.in_style([ASKED], "json")
-    assert asked[0]["messages"][0]["content"] == prompts.JSON
-    (row,), _ = prompting.with_examples(asked, chosen(k=1)[0], "json", tokenizer, 2048)
+    (row,), _ = prompting.with_examples([ASKED], chosen(k=1)[0], "json", tokenizer, 2048)
     assert json.loads(row["messages"][2]["content"]) == POOL[3]["profile"]
 
 
@@ -161,43 +159,3 @@ def test_a_preset_with_examples_shows_them_in_every_prompt(choose, tokenizer, tm
     rows, counts = prompting.of_preset(asked, groups, settings, tokenizer)
     assert counts == {"with examples": 5, "lost some": 0, "passed over": 0}
     assert all(len(row["examples"]) == 2 and row["id"] not in row["examples"] for row in rows)
-
-
-def written(text, names=("bees",), finished=True):
-    return {"id": "asked", "text": text, "tokens": 10, "finished": finished,
-            "profile": profile(*names) if names else None}
-
-
-def test_what_is_copied_stands_in_an_example_and_not_in_the_text():
-    asked = {**ASKED, "examples": ["stars"]}
-    rows = [written("", ("Star studies", "bees", "counting", "new")), written("", ("bees",)),
-            written("", ())]
-    assert prompting.copied([asked] * 3, rows, POOL) == [0.5, 0.0]
-    assert prompting.copied([ASKED], rows[:1], POOL) == []
-    own = {**prompt("asked", "the counting of bees"), "examples": ["stars"]}
-    assert prompting.copied([own], rows[:1], POOL) == [0.25]
-
-
-def test_the_rule_repeats_the_profile_of_the_first_example():
-    row, = prompting.repeated([ASKED], chosen()[0])
-    assert row["profile"] == POOL[3]["profile"] and row["id"] == "asked"
-    assert prompting.repeated([ASKED], {"asked": []})[0]["profile"] is None
-
-
-def test_formats_count_what_is_readable_complete_and_exactly_as_asked():
-    sound = profile("one", "two", "three")
-    text, as_json = (prompting.answer(sound, style) for style in ("full", "json"))
-    rows = [written(text, sound), written(as_json, sound), written(f"Here: {as_json}", sound),
-            written("no profile", ())]
-    rows = [{**row, "profile": sound if row["profile"] else None} for row in rows]
-    for style in ("full", "json"):
-        found = prompting.formats([*rows, {**rows[0], "finished": False}], style)
-        shares = [found[key]["rate"] for key in ("parsed", "complete", "exact", "finished")]
-        assert shares == [0.8, 0.6, 0.2, 0.8], style
-
-
-def test_longer_prompts_come_in_smaller_batches():
-    models = SETTINGS.models.model_copy(update={"batch_size": 16, "max_prompt_tokens": 900})
-    assert prompting.roomy(models, 2048).batch_size == 7
-    assert prompting.roomy(models, 500).batch_size == 16
-    assert prompting.roomy(models, 10**6).batch_size == 1
