@@ -87,10 +87,10 @@ def _examples(found: Metrics, model: str, called: str) -> str:
 def _formats(found: Metrics) -> str:
     """What asking for JSON does, with an example to a model as it comes, without to the tuned."""
     told = []
-    for model, k, called in (("as_it_comes", "k1", "the model as it comes, shown one example"),
+    for model, k, called in (("as_it_comes", "k1", "the model as it comes, shown one example,"),
                              ("tuned", "k0", "the tuned model")):
         text, json = (found["format"][form][model][k] for form in ("text", "json"))
-        told.append(f"{called}, completes {percent(json['complete'])} of profiles and "
+        told.append(f"{called} completes {percent(json['complete'])} of profiles and "
                     f"{percent(text['complete'])} in the text grammar")
     return f"Asked for JSON, {'; '.join(told)}."
 
