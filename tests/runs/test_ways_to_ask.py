@@ -67,8 +67,8 @@ def test_the_page_of_ways_to_ask(tmp_path):
     rows = read_jsonl(project / "data/ways.jsonl", ("model", "format", "choose", "k", "text"))
     ways = {(row["format"], row["choose"], row["k"]) for row in rows}
     assert len(rows) == 2 * 4 * len(ways) and ("json", "nearest", 1) in ways
-    test = {row["id"] for row in read_jsonl(project / "data/prompts.jsonl", ("id", "split"))
-            if row["split"] == "train"}
-    assert {name for row in rows for name in row["examples"]} <= test
+    train = {row["id"] for row in read_jsonl(project / "data/prompts.jsonl", ("id", "split"))
+             if row["split"] == "train"}
+    assert {name for row in rows for name in row["examples"]} <= train
     assert answer("13_prompts", found, True).endswith(".")
     assert not (project / "data/.work").exists() or not list((project / "data/.work").iterdir())
