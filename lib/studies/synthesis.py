@@ -191,14 +191,13 @@ def printable(prompt: Prompt, shown: bool) -> list[Message]:
     """A prompt's chat for a page; texts that may not be passed on are replaced by their ids."""
     if shown:
         return prompt["messages"]
-    system, *_, question = prompt["messages"]
+    *chat, question = [prompt["messages"][0], prompt["messages"][-1]]
     text = prompts.document(prompts.as_shown(prompt["abstracts"]))
-    chat = [system]
     for name in prompt.get("examples", []):
         chat += [Message(role="user", content=f"(the abstract {name})"),
                  Message(role="assistant", content="(its profile)")]
     words = question["content"].replace(text, f"(the abstract {prompt['id']})")
-    return [*chat, Message(role=question["role"], content=words)]
+    return [*chat, Message(role="user", content=words)]
 
 
 def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],
