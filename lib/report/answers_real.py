@@ -75,7 +75,7 @@ def _examples(found: Metrics, model: str, called: str) -> str:
     choice = "nearest" if "nearest" in kinds else next(iter(kinds))
     bare, k = kinds[choice]["k0"], max(kinds[choice], key=lambda name: int(name[1:]))
     most, drawn = kinds[choice][k], kinds.get("random", {}).get(k)
-    moves = than_even(most["difference"]["f1"], "raise", "do not move beyond chance", "lower", 0.0)
+    moves = than_even(most["difference"]["f1"], "raise", "do not measurably move", "lower", 0.0)
     beside = ""
     if drawn and choice != "random":
         beside = f", drawn ones to {decimal(drawn['f1'])}"

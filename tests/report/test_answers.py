@@ -174,7 +174,7 @@ def test_examples_and_formats_are_told_as_their_numbers_have_it():
     assert "from 50 % [45, 55] to 90 % [85, 95]" in said
     assert "the tuned model completes 30 % [25, 35] of profiles and 80 % [75, 85] in the" in said
     level = answers.answer("13_prompts", changed(found, "examples/tuned", kinds(0.01)), True)
-    assert "do not move beyond chance" in level
+    assert "do not measurably move F1" in level
     drawn = {name: {"random": part["random"]} for name, part in found["examples"].items()}
     assert "3 random examples do not" in answers.answer(
         "13_prompts", {**found, "examples": drawn}, True)
