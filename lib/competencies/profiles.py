@@ -35,6 +35,11 @@ def render(profile: Profile) -> str:
     return "\n".join(lines)
 
 
+def as_json(profile: Profile) -> str:
+    """The profile as one line of JSON; fields are made `canonical` first."""
+    return json.dumps(canonical(profile), ensure_ascii=False)
+
+
 def canonical(profile: Profile) -> Profile:
     """The profile with every field as the grammar can hold it; a competency without a name goes.
 
@@ -82,6 +87,15 @@ def conforms(text: str) -> bool:
     """True when a text is exactly what `render` would write, and the profile is complete."""
     profile = parse(text)
     return profile is not None and not problems(profile) and render(profile) == text.strip()
+
+
+def conforms_json(text: str) -> bool:
+    """True when a text is a complete profile as JSON and nothing else, however it is spaced."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return is_profile(value) and not problems(canonical(value))
 
 
 def is_profile(value: Any) -> bool:

@@ -8,7 +8,7 @@ from lib.core.rows import Abstract, Message, Shown
 Texts = Sequence[Abstract] | Sequence[Shown]
 
 BRIEF = "Write the competency profile of this author."
-FULL = """\
+RULES = """\
 You write competency profiles of researchers. You are neutral and accurate, and you rely solely \
 on the abstracts
 that you are given: a competency counts only when the author shows it, not when a text merely \
@@ -17,12 +17,17 @@ Answer with one profile in exactly this format and nothing else: a domain, then 
 competencies, each with a
 description of one or two sentences.
 
+"""
+FULL = RULES + """\
 Domain: <name of the field>
 
 Competencies:
 - <name>: <description>
 - <name>: <description>"""
-SYSTEM = {"brief": BRIEF, "full": FULL}
+JSON = RULES + """\
+{"domain": "<name of the field>", "competencies": [{"name": "<name>", "description": \
+"<description>"}, {"name": "<name>", "description": "<description>"}]}"""
+SYSTEM = {"brief": BRIEF, "full": FULL, "json": JSON}
 REMINDER = "Write the profile now, in the format given above."
 
 # What templates and servers mark turns, tools and thoughts with: <|im_end|>, </s>, <bos>,
@@ -59,8 +64,9 @@ def messages(abstracts: Texts, style: str = "full",
     """The chat that asks for one profile.
 
     abstracts: the rows of one author. style: "full" states role and format (for models from a hub),
-    "brief" is one sentence (for embedded models, which learned the format in training). examples:
-    (abstracts, answer) of others, shown before as turns of the chat.
+    "brief" is one sentence (for embedded models, which learned the format in training), "json" is
+    "full" with JSON as the format. examples: (abstracts, answer) of others, shown before as turns
+    of the chat.
     """
     chat = [Message(role="system", content=SYSTEM[style])]
     for rows, answer in examples:
@@ -70,6 +76,6 @@ def messages(abstracts: Texts, style: str = "full",
 
 
 def question(abstracts: Texts, style: str) -> str:
-    """The user's turn: the abstracts, and in the full style a reminder of the format."""
+    """The user's turn: the abstracts, and unless the style is brief a reminder of the format."""
     content = document(as_shown(abstracts))
-    return f"{content}\n\n{REMINDER}" if style == "full" else content
+    return content if style == "brief" else f"{content}\n\n{REMINDER}"

@@ -59,8 +59,19 @@ class Shown(TypedDict):
     text: str
 
 
+class Example(TypedDict):
+    """A text that a prompt may show before its question, and the profile known of it."""
+    id: str
+    author: str
+    abstracts: list[Shown]
+    profile: Profile
+
+
 class Prompt(TypedDict):
-    """One chat that asks for a profile; its abstracts also stand apart, in the chat's order."""
+    """One chat that asks for a profile; its abstracts also stand apart, in the chat's order.
+
+    examples: ids of those that it shows before its question, where it shows any.
+    """
     id: str
     author: str
     split: str
@@ -69,6 +80,7 @@ class Prompt(TypedDict):
     references: NotRequired[list[str]]
     abstracts: list[Shown]
     messages: list[Message]
+    examples: NotRequired[list[str]]
 
 
 class Rejected(TypedDict):

@@ -75,7 +75,39 @@ def controls(found: Metrics) -> str:
             "What the controls achieve is measured on page 4.")
 
 
+def prompts(found: Metrics) -> str:
+    return (f"{_examples(found, 'as_it_comes', 'the model as it comes')} "
+            f"{_examples(found, 'tuned', 'the tuned model')} {_formats(found)}")
+
+
+def _examples(found: Metrics, model: str, called: str) -> str:
+    """What the most examples do to one model, the nearest if these were tried."""
+    kinds = found["examples"][model]
+    choice = "nearest" if "nearest" in kinds else next(iter(kinds))
+    bare, k = kinds[choice]["k0"], max(kinds[choice], key=lambda name: int(name[1:]))
+    most, drawn = kinds[choice][k], kinds.get("random", {}).get(k)
+    moves = than_even(most["difference"]["f1"], "raise", "do not measurably move", "lower", 0.0)
+    beside = ""
+    if drawn and choice != "random":
+        beside = f", drawn ones to {decimal(drawn['f1'])}"
+    return (f"Before {called}, {k[1:]} {choice} examples {moves} F1 of names, from "
+            f"{decimal(bare['f1'])} to {decimal(most['f1'])}{beside}; complete profiles go from "
+            f"{percent(bare['format'])} to {percent(most['format'])}.")
+
+
+def _formats(found: Metrics) -> str:
+    """What asking for JSON does, with an example to a model as it comes, without to the tuned."""
+    told = []
+    for model, k, called in (("as_it_comes", "k1", "the model as it comes, shown one example,"),
+                             ("tuned", "k0", "the tuned model")):
+        text, json = (found["format"][form][model][k] for form in ("text", "json"))
+        told.append(f"{called} completes {percent(json['complete'])} of profiles and "
+                    f"{percent(text['complete'])} in the text grammar")
+    return f"Asked for JSON, {'; '.join(told)}."
+
+
 OF_STUDY: dict[str, Callable[[Metrics], str]] = {
     "00_warm_start": warm_start, "02_judging": judging, "03_controls": controls,
     "04_evaluation": evaluation, "07_gate": gate,
-    "07_generalisation": forgetting, "08_benchmarks": benchmarks}
+    "07_generalisation": forgetting, "08_benchmarks": benchmarks,
+    "13_prompts": prompts}

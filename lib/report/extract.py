@@ -15,14 +15,18 @@ import os
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lib.competencies.files import PROFILES
 from lib.core.records import Journal, digest, write_jsonl, write_text
-from lib.core.rows import Completion, Group, Profile, Rejected
+from lib.core.rows import Completion, Group, Profile, Prompt, Rejected
+from lib.core.settings import load
 from lib.core.terminal import say
 from lib.report import options
 from lib.report.cells import harmless
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
 
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 FORMS = (".jsonl", ".csv", ".html")
@@ -64,6 +68,7 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     style = prompt_style(given.model) if given.prompt == "auto" else given.prompt
     limits = Models.model_construct(prompt=style, max_prompt_tokens=given.max_prompt_tokens)
     prompts, shortened = synthesis.build_prompts(groups, tokenizer, limits)
+    prompts = after_examples(prompts, given.preset, tokenizer, style)
 
     keys = [digest([row["id"], row["messages"]]) for row in prompts]
     ids = chats.encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
@@ -79,6 +84,17 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     rows = [row(group, drawn[key][0], group["id"] in shortened, decode) | {"unlike_training": new}
             for group, key, new in zip(groups, keys, unlike)]
     return rows, rejected, journal
+
+
+def after_examples(prompts: list[Prompt], preset: str, tokenizer: "Tokenizer",
+                   style: str) -> list[Prompt]:
+    """Prompts that show the examples of a preset's own data, as many as it wants; "" wants none."""
+    from lib.studies import prompting, synthesis  # see above
+    settings = load(preset)[1]
+    if not (preset and settings.examples.k):
+        return prompts
+    groups, _ = synthesis.clean(synthesis.collect(settings.data)[0], settings.data)
+    return prompting.of_preset(prompts, groups, settings, tokenizer, style)[0]
 
 
 def row(group: Group, completion: Completion, shortened: bool,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lib.core.records import DataError
-from lib.core.rows import Prompt
+from lib.core.rows import Example, Prompt
 from lib.models import identity
 from lib.models.encoder import Encoder
 
@@ -91,6 +91,6 @@ def nearness(vectors: np.ndarray, training: np.ndarray, leave_one_out: bool = Fa
     return np.sort(cosines, axis=1)[:, -NEAREST:].mean(1)
 
 
-def texts_of(prompt: Prompt) -> list[str]:
+def texts_of(prompt: Prompt | Example) -> list[str]:
     """The texts of a prompt, each with its title."""
     return [f"{row['title']}\n{row['text']}".strip() for row in prompt["abstracts"]]

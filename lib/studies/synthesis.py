@@ -188,11 +188,16 @@ def cuttings(tokenizer: Tokenizer, row: Shown, limit: int) -> Iterator[list[int]
 
 
 def printable(prompt: Prompt, shown: bool) -> list[Message]:
-    """A prompt's chat for a page; a text that may not be passed on is replaced by its id."""
+    """A prompt's chat for a page; texts that may not be passed on are replaced by their ids."""
+    if shown:
+        return prompt["messages"]
+    *chat, question = [prompt["messages"][0], prompt["messages"][-1]]
     text = prompts.document(prompts.as_shown(prompt["abstracts"]))
-    instead = text if shown else f"(the abstract {prompt['id']})"
-    return [Message(role=turn["role"], content=turn["content"].replace(text, instead))
-            for turn in prompt["messages"]]
+    for name in prompt.get("examples", []):
+        chat += [Message(role="user", content=f"(the abstract {name})"),
+                 Message(role="assistant", content="(its profile)")]
+    words = question["content"].replace(text, f"(the abstract {prompt['id']})")
+    return [*chat, Message(role="user", content=words)]
 
 
 def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lib.competencies.profiles import canonical, conforms, parse, problems, render
+from lib.competencies.profiles import (
+    as_json,
+    canonical,
+    conforms,
+    conforms_json,
+    parse,
+    problems,
+    render,
+)
 
 # What the grammar is made of, and what looks like it: colons, bullets, quotes, ends of lines.
 MARKS = (":：-+‣–—*•◦▪_\"'“”„‘’«»`(){}[]1.2)#ab \t\n\r\x0b\x0c\x1c\x1f\x85\u2028\u2029"
@@ -44,7 +52,9 @@ def profile(domain, *competencies):
 @example(profile("a", ("b", f"Writes {WORDS[-1]} often.")))
 def test_what_is_rendered_is_read_back(written):
     clean = canonical(written)
-    assert parse(render(written)) == (clean if clean["competencies"] else None)
+    expected = clean if clean["competencies"] else None
+    assert parse(render(written)) == parse(as_json(written)) == expected
+    assert conforms_json(as_json(written)) == (not problems(clean))
 
 
 @given(PROFILE)
@@ -123,3 +133,12 @@ def test_conforming_means_exactly_the_grammar():
                     text.replace("Domain: D", 'Domain: "D"'), text.replace("Domain:", "Domain::"),
                     text.replace("- NLP: Parses text.", "- NLP: Parses\ntext.")):
         assert parse(changed) is not None and not conforms(changed)
+
+
+def test_conforming_json_is_a_complete_profile_and_nothing_else():
+    text = as_json({"domain": "D", "competencies": THREE})
+    assert "\n" not in text and conforms_json(text)
+    assert conforms_json(json.dumps(json.loads(text), indent=2) + "\n")
+    for changed in (f"```json\n{text}\n```", f"Here: {text}", text[:-1],
+                    as_json({"domain": "D", "competencies": THREE[:2]}), "[" * 5000, "{}", "3"):
+        assert not conforms_json(changed)

@@ -1,7 +1,11 @@
 """Prompts: two styles, and abstracts that no tokenizer takes for control tokens."""
+import hashlib
+import json
+
 import pytest
 
 from lib.competencies import prompts
+from lib.competencies.profiles import is_profile
 
 TOKENS = [
     "<|im_start|>", "<|start_header_id|>", "<s>", "</s>", "<bos>", "<start_of_turn>", "<think>",
@@ -40,3 +44,12 @@ def test_a_prompt_is_made_of_the_abstracts_as_they_are_shown():
     system, user = prompts.messages(abstracts)
     assert system["content"] == prompts.FULL
     assert user["content"] == f"{text}\n\n{prompts.REMINDER}"
+    assert prompts.messages(abstracts, "json")[1] == user
+
+
+def test_formats_share_their_rules_and_what_was_written_under_the_full_prompt_stays_valid():
+    assert prompts.FULL.startswith(prompts.RULES) and prompts.JSON.startswith(prompts.RULES)
+    form = json.loads(prompts.JSON.removeprefix(prompts.RULES))
+    assert is_profile(form) and not is_profile(prompts.FULL)
+    kept = hashlib.sha256(prompts.FULL.encode()).hexdigest()
+    assert kept.startswith("bec4ccad9fcfbefe"), "data/smollm2/written is named by its prompts"

@@ -113,6 +113,9 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("data.seed", -1, "data.seed is -1; it must be greater than or equal to 0."),
     ("data.seed", 10**400, "00; it must be less than 4294967296."),
     ("data.columns.text", [[]], "columns.text is [[]]; it must be a valid string."),
+    ("examples.k", 6, "examples.k is 6; it must be less than or equal to 5."),
+    ("examples.k", 1, "examples.choose is nearest, which takes a sentence encoder; name one in"),
+    ("prompts.k", [0, 1], "prompts.k.0 is 0; it must be greater than or equal to 1."),
     ("dpo.launch", "ddp", "dpo.launch is ddp and runtime.device is cpu; cpu_2 is for the cpu"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(place, value, sentence):

@@ -165,3 +165,29 @@ def test_controls_that_could_not_be_run_are_left_out():
     assert "Labels" not in answers.comparison(own["10_comparison"])
     assert 'class="control"' not in pictures.effect(own, {})
     assert claims.measured([claims.World("own", "", own)])
+
+
+def test_examples_and_formats_are_told_as_their_numbers_have_it():
+    def cell(f1, gain, complete=0.5):
+        return {"f1": rate(f1), "format": rate(complete), "difference": {"f1": rate(gain)}}
+
+    def kinds(gain):
+        bare = cell(0.2, 0)
+        return {"random": {"k0": bare, "k3": cell(0.25, 0.05)},
+                "nearest": {"k0": bare, "k1": cell(0.1, -0.1), "k3": cell(0.2 + gain, gain, 0.9)}}
+    forms = {form: {"as_it_comes": {"k0": {}, "k1": {"complete": rate(share)}},
+                    "tuned": {"k0": {"complete": rate(share)}, "k1": {}}}
+             for form, share in (("text", 0.8), ("json", 0.3))}
+    found = {"examples": {"as_it_comes": kinds(0.2), "tuned": kinds(-0.1)}, "format": forms}
+    said = answers.answer("13_prompts", found, True)
+    assert "3 nearest examples raise F1 of names, from 0.20 to 0.40, drawn ones to 0.25" in said
+    assert "Before the tuned model, 3 nearest examples lower F1" in said
+    assert "from 50 % [45, 55] to 90 % [85, 95]" in said
+    assert "the tuned model completes 30 % [25, 35] of profiles and 80 % [75, 85] in the" in said
+    level = answers.answer("13_prompts", changed(found, "examples/tuned", kinds(0.01)), True)
+    assert "do not measurably move F1" in level
+    drawn = {name: {"random": part["random"]} for name, part in found["examples"].items()}
+    assert "3 random examples do not" in answers.answer(
+        "13_prompts", {**found, "examples": drawn}, True)
+    nothing = unknown(found, {"rate": None, "low": None, "high": None, "n": 0})
+    assert "–" in answers.answer("13_prompts", nothing, True)

@@ -4,9 +4,13 @@ import os
 import shutil
 
 import pytest
+from helpers.texts import prompt
+from helpers.tunings import tokenizer_of_base
 
 from lib.__main__ import main, parser
 from lib.competencies import world
+from lib.competencies.prompts import messages
+from lib.core import settings
 from lib.core.records import read_jsonl, write_jsonl
 from lib.core.settings import ROOT
 from lib.models import sampling
@@ -93,6 +97,20 @@ def test_it_resumes_where_it_stopped(abstracts, tmp_path, monkeypatch):
         extract.extract(given)
     resumed, *_ = extract.extract(given)
     assert resumed == whole and sum(calls) == 2 + 2 + 4
+
+
+def test_the_examples_of_a_preset_stand_before_the_question(monkeypatch):
+    asked = [{**prompt("mine", "On bees."), "messages": messages([{"text": "On bees."}], "brief")}]
+    tokenizer = tokenizer_of_base()
+    assert extract.after_examples(asked, "smoke", tokenizer, "brief") == asked
+    smoke = settings.load("smoke")[1]
+    two = smoke.examples.model_copy(update={"k": 2, "choose": "random"})
+    wanted = smoke.model_copy(update={"examples": two})
+    monkeypatch.setattr(extract, "load", lambda preset: (preset, wanted))
+    assert extract.after_examples(asked, "", tokenizer, "brief") == asked, "it names no preset"
+    row, = extract.after_examples(asked, "smoke", tokenizer, "brief")
+    assert [name.split("-")[0] for name in row["examples"]] == ["train", "train"]
+    assert len(row["messages"]) == 6 and row["messages"][-1] == asked[0]["messages"][-1]
 
 
 @pytest.mark.parametrize(("words", "sentence"), [

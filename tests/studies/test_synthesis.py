@@ -174,6 +174,12 @@ def test_prompts_keep_references_and_pages_hide_texts_that_may_not_be_shown(base
     hidden = synthesis.printable(prompt, shown=False)
     assert "wordtrain1" not in str(hidden) and "train-1" in hidden[1]["content"]
     assert synthesis.printable(prompt, shown=True) == prompt["messages"]
+    other = next(row for row in rows if row["id"] == "train-2")
+    chat = prompts.messages(prompt["abstracts"], "full", [(other["abstracts"], "Domain: secret")])
+    hidden = synthesis.printable({**prompt, "messages": chat, "examples": ["train-2"]}, shown=False)
+    assert [turn["role"] for turn in hidden] == [turn["role"] for turn in chat]
+    assert "train-2" in hidden[1]["content"] and "train-1" in hidden[3]["content"]
+    assert "wordtrain" not in str(hidden) and "secret" not in str(hidden)
 
 
 def test_groups_of_the_test_are_never_taken_for_others(tmp_path):

@@ -1,4 +1,4 @@
-"""Where abstracts come from, and how many candidates are drawn from them."""
+"""Where abstracts come from, what is shown before them, how many candidates are drawn."""
 from typing import Literal
 
 from pydantic import Field
@@ -54,3 +54,16 @@ class Candidates(Section):
     top_p: float = Field(gt=0, le=1)
     seed: int = Seed
     near_duplicate: float = Share
+
+
+Choice = Literal["random", "nearest", "diverse"]
+
+
+class Examples(Section):
+    """Texts of others with their profiles, shown before the question; with k = 0 there are none."""
+    k: int = Field(ge=0, le=5)
+    choose: Choice
+    source: Literal["warm_start", "train", "validation"]
+    relevance: float = Share
+    seed: int = Seed
+    max_prompt_tokens: int = Field(ge=64)

@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from lib.core.families import Origin, of_judge, of_judge_model
-from lib.core.sections.data import Candidates, Data
+from lib.core.sections.data import Candidates, Data, Examples
 from lib.core.sections.judging import Judging, Panelist, completed
 from lib.core.sections.models import Models, Pretraining, Runtime
 from lib.core.sections.section import Section
@@ -15,6 +15,7 @@ from lib.core.sections.studies import (
     Experts,
     Generalisation,
     Instruction,
+    Prompts,
     Replication,
     Rounds,
 )
@@ -27,6 +28,7 @@ class Preset(Section):
     models: Models
     pretraining: Pretraining
     data: Data
+    examples: Examples
     candidates: Candidates
     judging: Judging
     dpo: Dpo
@@ -36,6 +38,7 @@ class Preset(Section):
     experts: Experts
     rounds: Rounds
     replication: Replication
+    prompts: Prompts
     instruction: Instruction
     generalisation: Generalisation
 
@@ -114,6 +117,13 @@ class Preset(Section):
         if unknown:
             raise ValueError(f"rounds.judges names {unknown[0]!r}, which is no judge of "
                              f"judging.panel ({', '.join(known)})")
+        return self
+
+    @model_validator(mode="after")
+    def what_is_near_takes_an_encoder(self) -> Self:
+        if self.examples.k and self.examples.choose != "random" and not self.models.encoder:
+            raise ValueError(f"examples.choose is {self.examples.choose}, which takes a sentence "
+                             "encoder; name one in models.encoder, or choose at random")
         return self
 
     @model_validator(mode="after")

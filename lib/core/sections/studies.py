@@ -1,8 +1,9 @@
-"""Evaluation, rounds, experts, instruction tuning and generalisation."""
-from typing import Literal, Self
+"""Evaluation, rounds, experts, prompts, instruction tuning and generalisation."""
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lib.core.sections.data import Choice
 from lib.core.sections.judging import Panel
 from lib.core.sections.section import Count, Positive, Section, Seed, Share
 from lib.core.sections.tuning import Tuning
@@ -66,6 +67,13 @@ class Replication(Section):
     k: list[int]
     gates: int = Field(ge=1, le=20)
     strengths: list[float]
+
+
+class Prompts(Section):
+    """Which ways to ask are compared on page 13; no example at all is always one of them."""
+    texts: int = Field(ge=1)
+    k: list[Annotated[int, Field(ge=1, le=5)]] = Field(min_length=1)
+    choose: list[Choice] = Field(min_length=1)
 
 
 class Experts(Section):

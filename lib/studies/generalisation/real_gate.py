@@ -84,16 +84,23 @@ def asks(case: Case, before: Profile | None) -> bool:
     return case["term"] is None or lists(before, case["term"])
 
 
-def questions(tests: Iterable[Case], originals: Iterable[Written], style: str) -> list[Prompt]:
+def questions(tests: Iterable[Case], originals: Iterable[Written], style: str,
+              prompts: Iterable[Prompt] = ()) -> list[Prompt]:
     """One prompt for each changed text whose profile decides, with the test's id.
 
-    style: of the prompts, settings.models.prompt.
+    style: of the prompts, settings.models.prompt. prompts: of the texts as they are; the examples
+    that they show before the question, if any, are shown here too.
     """
     profiles = {row["id"]: row["profile"] for row in originals}
-    return [{"id": case["id"], "author": case["text"], "split": "test", "domain": None,
-             "truth": None, "abstracts": [case["after"]],
-             "messages": messages([case["after"]], style)}
-            for case in tests if asks(case, profiles[case["text"]])]
+    before = {row["id"]: row["messages"][:-1] for row in prompts}
+    found: list[Prompt] = []
+    for case in tests:
+        if asks(case, profiles[case["text"]]):
+            *rules, question = messages([case["after"]], style)
+            found.append({"id": case["id"], "author": case["text"], "split": "test",
+                          "domain": None, "truth": None, "abstracts": [case["after"]],
+                          "messages": [*before.get(case["text"], rules), question]})
+    return found
 
 
 def verdicts(tests: Iterable[Case], originals: Iterable[Written], changed: Iterable[Written],

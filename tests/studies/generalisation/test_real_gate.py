@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import texts
 
+from lib.competencies.prompts import messages
 from lib.core.records import DataError
 from lib.metrics.words import stems
 from lib.studies.generalisation import real_changes, real_gate
@@ -208,6 +209,13 @@ def test_a_question_shows_the_changed_text_and_nothing_else():
     assert asked["id"] == case["id"] and asked["abstracts"] == [case["after"]]
     assert case["after"]["text"] in asked["messages"][-1]["content"]
     assert case["before"]["title"] not in asked["messages"][-1]["content"]
+    shown = messages([case["before"]], "full", [([{"title": "", "text": "On bees."}], "Bees.")])
+    (again,) = real_gate.questions([case], originals, "full", [
+        {"id": case["text"], "messages": shown}])
+    assert again["messages"] == [*shown[:-1], asked["messages"][-1]], "the same examples"
+    (again,) = real_gate.questions([case], originals, "full", [
+        {"id": case["text"], "messages": messages([case["before"]], "full")}])
+    assert again == asked
 
 
 def test_a_model_that_writes_nothing_readable_passes_nothing():
