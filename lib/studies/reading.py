@@ -178,6 +178,12 @@ def as_one(name: str, answers: Sequence[Written], places: Sequence[str],
                    profile=profile)
 
 
+def pointing(written: Sequence[Written], summaries: Chunks) -> list[Written]:
+    """Profiles of summaries that point to the chunks in whose summaries their names stand."""
+    return [{**row, "profile": merging.located(row["profile"], summaries[row["id"]])}
+            for row in written]
+
+
 def measurable(documents: Sequence[Document], read: Mapping[str, Sequence[Part]]) -> list[Prompt]:
     """Documents as `references.measure` takes them: their terms, and the text that was read."""
     texts = ("\n".join(part["text"] for part in read[document["id"]]) for document in documents)
