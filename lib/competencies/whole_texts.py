@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lib.competencies import documents, formats
 from lib.competencies.decoding import decode
-from lib.competencies.files import listed
+from lib.competencies.files import listed, written_here
 from lib.competencies.kinds import KINDS, PAPER
 from lib.competencies.tables import csv_records, json_records
 from lib.competencies.worker import Stopped, Worker
@@ -45,11 +45,7 @@ def read(path: str | Path, kind: str = PAPER,
     when nothing is left.
     """
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder.")
-    if path.is_file() and path.suffix.lower() not in KINDS_OF_FILE:
-        raise DataError(f"{path}: unknown kind of file; use one of {', '.join(KINDS_OF_FILE)}.")
-    files, rejected = ([path], []) if path.is_file() else listed(path, KINDS_OF_FILE)
+    files, rejected = files_of(path)
     found: list[Document] = []
     ids: set[str] = set()
     with Worker() as worker:
@@ -67,6 +63,15 @@ def read(path: str | Path, kind: str = PAPER,
         why = f"{first['file']} line {first['line']}: {first['reason']}" if first else "no files"
         raise DataError(f"{path}: no usable document ({why}).")
     return found, rejected
+
+
+def files_of(path: Path) -> tuple[list[Path], list[Rejected]]:
+    """The files that `read` reads, and what it leaves out. Raises DataError for another kind."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; name one that holds documents.")
+    if path.is_file() and path.suffix.lower() not in KINDS_OF_FILE:
+        raise DataError(f"{path}: unknown kind of file; use one of {', '.join(KINDS_OF_FILE)}.")
+    return ([path], []) if path.is_file() else listed(path, KINDS_OF_FILE)
 
 
 def checked(found: Any, fallback: str, kind: str, ids: set[str]) -> Document | str:
@@ -158,6 +163,8 @@ def _rows(file, records, columns):
     """A document for each row of a table."""
     for line, record in records(decode(file)[0]):
         if isinstance(record, dict):
+            if ours := written_here(record):
+                raise DataError(f"{ours}, not documents; move it elsewhere")
             record, reason = _row(record, columns)
             record = reason or record
         yield line, record
