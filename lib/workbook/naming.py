@@ -20,6 +20,9 @@ NAMES = {
     # models of instruction tuning
     "tuned_single": "tuned on one set", "tuned_all": "tuned on all sets",
     "dpo": "DPO", "lora": "LoRA",
+    # what is read of a paper
+    "full_text": "full text", "abstracts_merged": "abstracts, merged",
+    "another_paper": "another paper's terms",
     # columns
     "weighted_f1": "weighted F1", "macro_f1": "macro F1", "f1": "F1", "soft_f1": "soft F1",
 }
