@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from lib.benchmarks.dpo import SIZES, draw, step
-from lib.benchmarks.measuring import apart, spread
+from lib.benchmarks.measuring import spread
 from lib.core.rows import Rate
+from lib.training.parallel import apart
 
 Row = dict[str, Any]  # what `step` or `draw` measured
 Jobs = dict[str, Callable[[], Row]]

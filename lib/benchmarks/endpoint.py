@@ -19,10 +19,10 @@ from typing import Any
 
 from lib.benchmarks import scripted_server
 from lib.benchmarks.kills import kills
-from lib.benchmarks.measuring import silence, spread, usual
+from lib.benchmarks.measuring import spread, usual
 from lib.core.records import write_json
 from lib.core.rows import Request
-from lib.core.terminal import say
+from lib.core.terminal import say, silence
 from lib.endpoint.answers import read_answer
 from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls

@@ -16,10 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from lib.benchmarks import scripted_server
-from lib.benchmarks.measuring import apart, silence, usual
+from lib.benchmarks.measuring import usual
 from lib.core.records import DataError, dump, read_json, write_json
+from lib.core.terminal import silence
 from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
+from lib.training.parallel import apart
 
 PRICE = 1e6 / scripted_server.USAGE["total_tokens"]  # of a million tokens: a call costs 1
 TURN = 4  # calls in flight, one after the other, for which a process lives before it is killed

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from lib.benchmarks.measuring import silence
 from lib.core.records import Journal, digest, file_digest, json_lines, write_json, write_jsonl
 from lib.core.settings import ROOT, load
+from lib.core.terminal import silence
 
 BASE = ROOT / "data" / "models" / "embedded" / "base"
 AUTHORS, TOKENS = 10, 32  # of each run; of an answer

@@ -2,10 +2,7 @@
 
 Medians stand with their spread.
 """
-import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,33 +13,10 @@ from lib.core.rows import Rate
 from lib.core.sections.judging import Endpoint as Section
 from lib.core.settings import load
 
-# With all that they import: ten seconds that no process needs again.
-PRELOADED = ["datasets", "lib.models.loading", "lib.training.tree_trainer"]
-
 
 def usual(**changes: Any) -> Section:
     """Settings of an endpoint: the usual ones of the default preset, with changes."""
     return Section(**{**load("default")[1].judging.usual.endpoint.model_dump(), **changes})
-
-
-def apart(function: Callable, *arguments: Any) -> Any:
-    """The result of a function in a process of its own, so that its peak memory is its own.
-
-    Exceptions come through. Such processes are forked from a server that has only imported the
-    large libraries: they start at once and know nothing of each other. The function must belong
-    to a module, not to a notebook.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
-        return pool.submit(function, *arguments).result()
-
-
-def silence() -> None:
-    """Progress bars and warnings of libraries go nowhere; what goes wrong is raised."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(nowhere, stream)
 
 
 def measure(jobs: Mapping[str, Callable[[], Any]], journal: Journal, description: str) -> list[Any]:

@@ -5,9 +5,10 @@ from typing import Any
 
 from lib.benchmarks.cases import closure, times_faster
 from lib.benchmarks.dpo import new_model, step, tournament
-from lib.benchmarks.measuring import apart, spread
+from lib.benchmarks.measuring import spread
 from lib.benchmarks.sampling import against_generate, beside_generate
 from lib.core.rows import Rate
+from lib.training.parallel import apart
 
 PROMPT, ANSWER, NEW, K, PROMPTS = 310, 150, 150, 8, 8  # as long as the study's are on average
 PAIRS = {"default": 2, "precomputed": 2, "tree": closure(K)}  # in one step of each method

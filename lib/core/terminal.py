@@ -1,4 +1,5 @@
 """What commands print: line by line, and nothing in it that a terminal would carry out."""
+import os
 import sys
 import unicodedata
 
@@ -26,3 +27,10 @@ def say(*lines: object, error: bool = False) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = "\n".join(map(line, lines)).encode(encoding, "backslashreplace")
     print(shown.decode(encoding), file=stream)
+
+
+def silence() -> None:
+    """Progress bars and warnings of libraries go nowhere; what goes wrong is raised."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)

@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lib.report.words import apart, decimal, judge_tried, percent, than_even
+from lib.workbook.naming import said
 
 Metrics = Mapping[str, Any]  # of one notebook
 
@@ -38,6 +39,16 @@ def gate(found: Metrics) -> str:
               if isinstance(rates, Mapping) and rates.get("passed")]
     return (f"Tests met: {', '.join(ranked)}. "
             f"{'It is passed by ' + ', '.join(passed) if passed else 'Nobody passes'}.")
+
+
+def forgetting(found: Metrics) -> str:
+    tasks = found["lost"]["full"]
+    told = [f"{task.replace('_', ' ')} goes from {one['learnt']:.2f} to {one['end']:.2f}"
+            for task, one in list(tasks.items())[:-1] if one["change"] is not None]
+    beside = [f"{said(name)} {value:+.2f}" for name, value in found["backward_transfer"].items()
+              if value is not None]
+    return (f"When all weights learn one task after another, {' and '.join(told)}. The mean change "
+            f"of earlier tasks: {', '.join(beside)}.")
 
 
 def benchmarks(found: Metrics) -> str:
@@ -84,5 +95,5 @@ def controls(found: Metrics) -> str:
 
 OF_STUDY: dict[str, Callable[[Metrics], str]] = {
     "00_warm_start": warm_start, "02_judging": judging, "03_controls": controls,
-    "04_evaluation": evaluation, "07_gate": gate, "08_benchmarks": benchmarks,
-    "13_reading": reading}
+    "04_evaluation": evaluation, "07_gate": gate,
+    "07_generalisation": forgetting, "08_benchmarks": benchmarks, "13_reading": reading}

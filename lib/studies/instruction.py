@@ -1,8 +1,11 @@
 """Tuning by instruction: an adapter for one question, and models that only answer it."""
+import resource
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
@@ -16,6 +19,9 @@ from lib.models import loading, lora
 from lib.tasks import job_ads, sentiment
 from lib.tasks.classification import ask, baselines, prompt
 from lib.training import sft
+
+METHODS = {"lora": ("lora", "none"), "8bit": ("lora", "8bit"), "qlora": ("lora", "4bit"),
+           "full": ("full", "none")}  # what is trained, and in how many bits its base is kept
 
 
 def resolve(settings: Preset, name: str) -> str:
@@ -86,8 +92,42 @@ def plans(wanted: Instruction, sets: Mapping[str, Mapping[str, list[Labelled]]],
     for_ads = wanted.tuning.model_copy(update={"epochs": wanted.job_ads.epochs})
     return {"tuned_all": (everything, wanted.quantisation, wanted.tuning),
             "job_bias": (advertisements, wanted.job_ads.quantisation, for_ads),
-            "tuned_single": (single, wanted.quantisation, wanted.tuning),
-            **{f"tuned_single_{bits}": (single, bits, wanted.tuning) for bits in wanted.also}}
+            "tuned_single": (single, wanted.quantisation, wanted.tuning)}
+
+
+def tried(settings: Preset, method: str, parts: Mapping[str, list[Labelled]], work: Path,
+          ) -> dict[str, Any]:
+    """What tuning on one set by one of METHODS costs, and what it gives on the set's test.
+
+    parts: {"train", "test": rows}. It needs a process of its own: memory_mb is by how much loading
+    and training raised the peak of the process or, where there is one, of its GPU. seconds: of the
+    training. Nothing is kept but what is returned: {"seconds", "memory_mb", "parameters", "loss",
+    "answers"}.
+    """
+    how, quantisation = METHODS[method]
+    wanted, tuning = settings.instruction, settings.instruction.tuning
+    if how == "full":
+        tuning = tuning.model_copy(update={"method": how,
+                                           "learning_rate": wanted.full_learning_rate})
+    torch.set_num_threads(settings.runtime.threads)
+    torch.set_float32_matmul_precision(settings.runtime.matmul_precision)
+    before = _peak_memory()
+    model, tokenizer = loading.load(resolve(settings, wanted.model), settings.models.dtype,
+                                    settings.runtime.device, quantisation)
+    pairs = [(prompt(row, wanted.template), row["label"]) for row in parts["train"]]
+    start = time.perf_counter()
+    tuned, loss, _ = sft.tune(model, tokenizer, pairs, tuning, work)
+    seconds = time.perf_counter() - start
+    memory = _peak_memory() - before
+    return {"seconds": seconds, "memory_mb": memory, "parameters": lora.trainable(tuned),
+            "loss": loss, "answers": answers(wanted, (tuned, tokenizer), parts["test"])}
+
+
+def _peak_memory():
+    """The largest memory so far, in MB: of the GPU, or without one of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2 ** 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def answers(wanted: Instruction, loaded: tuple[Module, Tokenizer], rows: list[Labelled],

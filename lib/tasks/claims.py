@@ -1,10 +1,12 @@
 """Claims that are true or false, with a reason and a cue that may mislead: our own, and CREAK's."""
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NotRequired, TypedDict
+
+import numpy as np
 
 from lib.competencies import world
 from lib.core.records import DataError, read_jsonl
@@ -108,6 +110,31 @@ def threshold(pool: list[Claim], cue: str) -> float:
 def has_cue(rows: list[Claim], cue: str, above: float) -> list[bool]:
     """For each row whether the count of a cue is above a threshold."""
     return [CUES[cue](row["text"]) > above for row in rows]
+
+
+def presence(pool: list[Claim], test: list[Claim], cue: str,
+             encode: Callable[[list[str]], np.ndarray] | None = None,
+             ) -> tuple[list[bool], list[bool]]:
+    """For each row of both whether a cue is there, by what is usual in the pool.
+
+    "cluster": whether a text's embedding lies in the smaller of the pool's two clusters (k-means),
+    the cue that Ludan et al. made of what no word tells. encode: texts as vectors (n, dim); only
+    that cue needs it.
+    """
+    if cue == "cluster":
+        if encode is None:
+            raise DataError("the cue cluster needs a sentence encoder: set models.encoder.")
+        return _clusters(*(encode([row["text"] for row in rows]) for rows in (pool, test)))
+    above = threshold(pool, cue)
+    return has_cue(pool, cue, above), has_cue(test, cue, above)
+
+
+def _clusters(pool, test):
+    from sklearn.cluster import KMeans  # a second, for this alone
+    found = KMeans(n_clusters=2, n_init=10, random_state=0).fit(pool)
+    smaller = int(found.labels_.sum() * 2 < len(pool))  # the number of the smaller cluster
+    own, other = ((labels == smaller).tolist() for labels in (found.labels_, found.predict(test)))
+    return own, other
 
 
 def four_cells(rows: list[Claim], cues: Sequence[bool], strength: float, n: int,

@@ -19,7 +19,8 @@ NAMES = {
     "round_1": "DPO, round 1", "round_2": "DPO, round 2", "round_3": "DPO, round 3",
     # models of instruction tuning
     "tuned_single": "tuned on one set", "tuned_all": "tuned on all sets",
-    "dpo": "DPO", "lora": "LoRA",
+    "dpo": "DPO", "lora": "LoRA", "qlora": "QLoRA", "8bit": "LoRA on 8 bits",
+    "full": "all weights", "multi_task": "all tasks at once", "replay": "all weights, with replay",
     # what is read of a paper
     "full_text": "full text", "abstracts_merged": "abstracts, merged",
     "another_paper": "another paper's terms",

@@ -1,7 +1,4 @@
-"""Rounds: a stopped run goes on, a process has its memory for itself."""
-import os
-from importlib.util import find_spec
-
+"""Rounds: a stopped run goes on."""
 import pytest
 
 from lib.benchmarks import measuring
@@ -27,11 +24,3 @@ def test_a_stopped_run_measures_nothing_twice(tmp_path):
 
 def test_spread():
     assert measuring.spread([3, 1, 2, 10]) == {"rate": 2.5, "low": 1.0, "high": 10.0, "n": 4}
-
-
-def test_a_process_of_its_own(monkeypatch):
-    assert all(find_spec(name) for name in measuring.PRELOADED)
-    monkeypatch.setattr(measuring, "PRELOADED", [])
-    assert measuring.apart(os.getpid) != os.getpid()
-    with pytest.raises(ZeroDivisionError):
-        measuring.apart(divmod, 1, 0)

@@ -3,7 +3,7 @@ import copy
 
 import pytest
 
-from lib.report import answers, claims, pictures
+from lib.report import answers, answers_real, claims, pictures
 
 WORLDS = {place.folder: dict(place.metrics) for place in claims.worlds()}
 PAGES = [(folder, name) for folder, metrics in WORLDS.items() for name in metrics
@@ -99,6 +99,17 @@ def test_controls_that_do_as_well_are_said_to():
     assert "when the two meet it is level" in answers.comparison(level)
     level = changed(found, "controls/shuffled/judge/over_base", rate(0.88))
     assert "does as well" in answers.comparison(level)
+
+
+def test_what_was_forgotten_is_told_with_its_sign():
+    def said(learnt, end):
+        lost = {"profiles": {"learnt": learnt, "end": end, "change": end - learnt},
+                "job_bias": {"learnt": 0.9, "end": 0.9, "change": 0.0}}
+        return answers_real.forgetting({"lost": {"full": lost}, "backward_transfer": {
+            "full": end - learnt, "lora": None}})
+    assert "profiles goes from 0.26 to 0.10" in said(0.26, 0.1) and "all weights -0.16" in said(
+        0.26, 0.1)
+    assert "all weights +0.16" in said(0.1, 0.26) and "LoRA" not in said(0.1, 0.26)
 
 
 def test_explanations_of_other_claims_and_the_gate_decide_the_words():

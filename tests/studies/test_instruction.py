@@ -1,6 +1,8 @@
 """Tuning by instruction: which model a setting names, and models that only answer."""
 from types import SimpleNamespace
 
+from helpers.checkpoints import write_checkpoint
+
 from lib.core import settings
 from lib.core.sections.studies import Compared
 from lib.studies import instruction
@@ -21,13 +23,35 @@ def test_a_setting_for_each_model():
 
 def test_what_is_tuned_is_all_sets_the_advertisements_and_the_single_set():
     _, preset = settings.load("smoke")
-    wanted = preset.instruction.model_copy(update={"single": "b", "also": ["4bit"]})
+    wanted = preset.instruction.model_copy(update={"single": "b"})
     sets = {"a": {"train": [{"id": 1}], "test": []}, "b": {"train": [{"id": 2}], "test": []}}
     plans = instruction.plans(wanted, sets, [{"id": 3}])
     assert {name: [row["id"] for row in rows] for name, (rows, _, _) in plans.items()} == {
-        "tuned_all": [1, 2], "job_bias": [3], "tuned_single": [2], "tuned_single_4bit": [2]}
-    assert plans["tuned_single_4bit"][1] == "4bit" and plans["tuned_all"][1] == "none"
+        "tuned_all": [1, 2], "job_bias": [3], "tuned_single": [2]}
+    assert plans["tuned_all"][1] == "none"
     assert plans["job_bias"][2].epochs == wanted.job_ads.epochs
+
+
+def test_each_method_trains_what_its_name_says(tmp_path):
+    """LoRA on a base in full precision, in 8 bits and in 4, and all weights; only those change."""
+    place = write_checkpoint(tmp_path / "model", "llama")
+    _, preset = settings.load("smoke")
+    wanted = preset.instruction.model_copy(update={
+        "model": place, "methods": ["8bit", "qlora", "full"], "full_learning_rate": 3e-3,
+        "tuning": preset.instruction.tuning.model_copy(update={
+            "epochs": 4, "learning_rate": 3e-3, "method": "lora", "logging_steps": 1})})
+    preset = preset.model_copy(update={"instruction": wanted})
+    rows = [{"id": str(number), "instruction": "Is it good?", "text": text, "label": label}
+            for number, (text, label) in enumerate(4 * [("data", "positive"), ("of", "negative")])]
+    found = {method: instruction.tried(preset, method, {"train": rows, "test": rows[:2]},
+                                       tmp_path / method)
+             for method in ("lora", *wanted.methods)}
+    trained = {method: one["parameters"]["trained"] for method, one in found.items()}
+    assert trained["lora"] == trained["8bit"] == trained["qlora"] < trained["full"] / 3
+    assert trained["full"] == found["full"]["parameters"]["total"]
+    for method, one in found.items():
+        assert one["loss"][-1]["loss"] < one["loss"][0]["loss"], method
+        assert len(one["answers"]) == 2 and one["seconds"] > 0 and one["memory_mb"] >= 0
 
 
 def test_ahead_are_intervals_that_lie_above_those_of_every_rival():

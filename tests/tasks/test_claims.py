@@ -2,6 +2,7 @@
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from lib.competencies import world
@@ -111,3 +112,20 @@ def test_an_explanation_stands_in_the_system_message():
     assert plain[0]["content"] == claims.QUESTION
     assert told[0]["content"] == f"{claims.QUESTION}\nso it is"
     assert plain[1] == told[1] == {"role": "user", "content": "Claim: x"}
+
+
+def test_the_cue_of_embeddings_is_the_smaller_of_two_clusters():
+    def rows(*texts):
+        return [{"id": text, "text": text, "label": True, "explanation": ""} for text in texts]
+
+    def encode(texts):
+        return np.array([[1.0, 0.0] if "sun" in text else [0.0, 1.0] for text in texts])
+    pool, test = rows("a sun", "sun", "rain", "rain b", "rain c"), rows("rain", "suns", "the sun")
+    assert claims.presence(pool, test, "cluster", encode) == (
+        [True, True, False, False, False], [False, True, True])
+    turned = rows("a sun", "sun", "suns", "rain b", "rain c")
+    assert claims.presence(turned, test, "cluster", encode)[1] == [True, False, False]
+    assert claims.presence(pool, test, "plural") == (
+        claims.has_cue(pool, "plural", 0), claims.has_cue(test, "plural", 0))
+    with pytest.raises(DataError, match="cluster needs a sentence encoder"):
+        claims.presence(pool, test, "cluster")

@@ -1,5 +1,9 @@
 """Trainings side by side."""
 import math
+import os
+from importlib.util import find_spec
+
+import pytest
 
 from lib.core.records import Journal, write_json
 from lib.core.settings import load
@@ -38,3 +42,19 @@ def test_a_job_is_run_again_when_anything_that_it_is_made_of_is_another(tmp_path
     (base / "model.safetensors").write_bytes(b"other weights")
     assert [run(), run()] == [3, 3]
     assert [run(rows=(("a", "c"),)), run(settings=usual), run()] == [4, 5, 5]
+
+
+def test_a_job_may_have_a_process_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "PRELOADED", [])
+    for alone in (True, False):
+        journal = Journal(tmp_path / f"{alone}.jsonl")
+        found = parallel.run_jobs(os.getpid, {"a": ()}, 1, journal, "test", alone=alone)
+        assert (found["a"] == os.getpid()) is not alone
+
+
+def test_a_process_of_its_own(monkeypatch):
+    assert all(find_spec(name) for name in parallel.PRELOADED)
+    monkeypatch.setattr(parallel, "PRELOADED", [])
+    assert parallel.apart(os.getpid) != os.getpid()
+    with pytest.raises(ZeroDivisionError):
+        parallel.apart(divmod, 1, 0)

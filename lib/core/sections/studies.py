@@ -145,7 +145,8 @@ class Instruction(Section):
     single: str
     template: Literal["plain", "alpaca", "chat"]
     quantisation: Literal["none", "8bit", "4bit"]
-    also: list[Literal["8bit", "4bit"]]
+    methods: list[Literal["8bit", "qlora", "full"]]
+    full_learning_rate: float = Positive
     workers: int = Field(ge=1, le=64)
     batch_size: int = Field(ge=1)
     max_new_tokens: int = Field(ge=1)
@@ -178,6 +179,8 @@ class Explanations(Section):
     seed: int = Seed
     path: str
     cue: Literal["length", "marker", "plural", "present"]
+    cues: list[Literal["length", "marker", "plural", "present", "cluster"]] = Field(min_length=1)
+    arms: list[Literal["label_only", "told", "with_explanation", "permuted", "random"]]
     strengths: list[float] = Field(min_length=1)
     seeds: int = Field(ge=1)
     pool: int = Field(ge=8)
@@ -192,6 +195,12 @@ class Explanations(Section):
                              "means nothing: drops are measured from there")
         return self
 
+    @model_validator(mode="after")
+    def arms_include_the_one_that_others_are_compared_with(self) -> Self:
+        if "label_only" not in self.arms or len(set(self.arms)) < len(self.arms):
+            raise ValueError("arms must include label_only, and each once: gains are over it")
+        return self
+
 
 class Forgetting(Section):
     """What is lost by tuning on one task; a method that is None is left out."""
@@ -202,6 +211,8 @@ class Forgetting(Section):
     profiles: int = Field(ge=1)
     language: Literal["profiles", "abstracts"]
     methods: dict[Literal["full", "lora", "multi_task"], Tuning | None]
+    order: list[Literal["profiles", "sentiment", "job_bias"]] = Field(min_length=2)
+    replay: float = Share
 
 
 class Generalisation(Section):

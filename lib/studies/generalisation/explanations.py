@@ -6,9 +6,12 @@ or an explanation as well, after the label or in the system message; it is teste
 means nothing.
 """
 import random
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import numpy as np
 
 from lib.core.records import Journal, digest
 from lib.core.rows import Message, Rate
@@ -16,13 +19,14 @@ from lib.core.sections.preset import Preset
 from lib.core.sections.studies import Explanations
 from lib.metrics.stats import correlation, over_seeds
 from lib.models import chats, loading, scoring
-from lib.tasks.claims import WORDS, Claim, divide, four_cells, has_cue, largest, prompt, threshold
+from lib.tasks.claims import WORDS, Claim, divide, four_cells, largest, presence, prompt
 from lib.training import parallel, sft
 
 ARMS = ("label_only", "told", "with_explanation", "permuted", "random")
 MEASURES = {"accuracy": "share", "drop": "difference", "cue_correlation": "correlation"}
 Lesson = tuple[str | list[Message], str]  # a chat and the answer to learn
 Trial = tuple[float, str, int]  # strength, arm, seed
+Encode = Callable[[list[str]], np.ndarray]
 Asked = list[tuple[Claim, bool]]  # of the test: a claim, and whether the cue is there
 
 
@@ -54,10 +58,10 @@ def lessons(rows: list[Claim], arm: str, rng: random.Random) -> list[Lesson]:
 
 
 def study(settings: Preset, pool: list[Claim], test: list[Claim], journal: Journal,
-          description: str) -> list[dict[str, Any]]:
+          description: str, encode: Encode | None = None) -> list[dict[str, Any]]:
     """The whole study on some claims: one row per trial, as of `measure`."""
     wanted = settings.generalisation
-    taught, asked = trials(pool, test, wanted.explanations)
+    taught, asked = trials(pool, test, wanted.explanations, encode)
     prompts = [prompt(row) for row, _ in asked]
     jobs = {"/".join(map(str, trial)): (settings, rows, trial[2], prompts)
             for trial, rows in taught.items()}
@@ -66,22 +70,21 @@ def study(settings: Preset, pool: list[Claim], test: list[Claim], journal: Journ
 
 
 def trials(pool: list[Claim], test: list[Claim], study: Explanations,
-           ) -> tuple[dict[Trial, list[Lesson]], Asked]:
+           encode: Encode | None = None) -> tuple[dict[Trial, list[Lesson]], Asked]:
     """What every training of the study learns, and its test.
 
     pool, test: claims to draw from. All arms of a strength and seed get the same rows. In the test
     the cue goes with neither label; a text is long where it is longer than the median of the pool.
+    encode: as of `claims.presence`.
     """
-    above = threshold(pool, study.cue)
-    cues = has_cue(pool, study.cue, above)
-    asked = four_cells(test, has_cue(test, study.cue, above), 0.5, study.test,
-                       random.Random(study.seed))
-    found = {}
+    cues, in_test = presence(pool, test, study.cue, encode)
+    asked = four_cells(test, in_test, 0.5, study.test, random.Random(study.seed))
+    found: dict[Trial, list[Lesson]] = {}
     for strength in study.strengths:
         for seed in range(study.seed, study.seed + study.seeds):
             rng = random.Random(f"{seed}/{strength}")
             rows = [row for row, _ in four_cells(pool, cues, strength, study.train, rng)]
-            for arm in ARMS:
+            for arm in study.arms:
                 found[strength, arm, seed] = lessons(rows, arm, random.Random(seed))
     return found, asked
 
@@ -124,7 +127,7 @@ def means_over_seeds(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str
     found: dict[str, dict[str, dict[str, Rate]]] = {}
     for strength in dict.fromkeys(row["strength"] for row in rows):
         arms = found[str(strength)] = {}
-        for arm in ARMS:
+        for arm in dict.fromkeys(row["arm"] for row in rows):
             own = [row for row in rows if (row["strength"], row["arm"]) == (strength, arm)]
             arms[arm] = {name: over_seeds([row[name] for row in own], kind)
                          for name, kind in MEASURES.items()}
@@ -137,17 +140,19 @@ def gains(rows: list[dict[str, Any]]) -> dict[str, dict[str, Rate]]:
     Means with intervals, paired by seed.
     """
     drops = {(row["strength"], row["arm"], row["seed"]): row["drop"] for row in rows}
-    strengths, seeds = (dict.fromkeys(row[key] for row in rows) for key in ("strength", "seed"))
+    strengths, tried, seeds = (dict.fromkeys(row[key] for row in rows)
+                               for key in ("strength", "arm", "seed"))
     found: dict[str, dict[str, Rate]] = {}
     for strength in [strength for strength in strengths if strength != 0.5]:
         arms = found[str(strength)] = {}
-        for arm in ARMS[1:]:
+        for arm in [arm for arm in tried if arm != "label_only"]:
             arms[arm] = over_seeds([drops[strength, "label_only", seed] - drops[strength, arm, seed]
                                     for seed in seeds])
     return found
 
 
-def on_real_claims(settings: Preset, claims: list[Claim], work: Path) -> dict[str, Any]:
+def on_real_claims(settings: Preset, claims: list[Claim], work: Path,
+                   encode: Encode | None = None) -> dict[str, Any]:
     """The study on claims that were not made for it, as many of them as the smallest cell allows.
 
     work: a folder for trials that are finished. Returns `means_over_seeds` with "gains" and the
@@ -155,13 +160,13 @@ def on_real_claims(settings: Preset, claims: list[Claim], work: Path) -> dict[st
     """
     wanted = settings.generalisation.explanations
     sides = divide(claims, wanted.seed)
-    above = threshold(sides[0], wanted.cue)
-    train, test = (largest(side, has_cue(side, wanted.cue, above)) for side in sides)
+    cues = presence(*sides, wanted.cue, encode)
+    train, test = (largest(side, there) for side, there in zip(sides, cues, strict=True))
     smaller = wanted.model_copy(update={"train": min(wanted.train, train),
                                         "test": min(wanted.test, test)})
     changed = settings.generalisation.model_copy(update={"explanations": smaller})
     journal = Journal(work / f"creak-{digest(claims)}.jsonl")
     measured = study(settings.model_copy(update={"generalisation": changed}), *sides, journal,
-                     "CREAK")
+                     f"CREAK, {wanted.cue}", encode)
     return {"train": smaller.train, "test": smaller.test, **means_over_seeds(measured),
             "gains": gains(measured)}

@@ -10,11 +10,13 @@ from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.competencies import profiles
-from lib.core.rows import Labelled, Message, Prompt, Rate
+from lib.core.rows import Labelled, Message, Prompt, Rate, Written
 from lib.core.sections.models import Models
 from lib.core.sections.preset import Preset
 from lib.core.sections.studies import Decoding, Forgetting
 from lib.metrics import stats
+from lib.metrics.competencies import names_in
+from lib.metrics.keyphrases import stem_f1
 from lib.models import loading, scoring
 from lib.studies import evaluation
 from lib.tasks import classification, job_ads, sentiment_synthetic
@@ -73,8 +75,7 @@ def measure(model: Module, tokenizer: Tokenizer, tests: dict[str, list[Any]], mo
     greedy = Decoding(temperature=0, top_p=1)
     prompts = tests["profiles"]
     written = evaluation.write_profiles("profiles", model, tokenizer, prompts, models, greedy, 0)
-    scores = [row["f1"] for row in evaluation.measure(prompts, written)]
-    found = {"profiles": stats.mean([score for score in scores if score is not None])}
+    found = {"profiles": stats.mean(name_scores(prompts, written))}
     for task, labels in LABELS.items():
         said = classification.ask(model, tokenizer, tests[task], "plain", models.batch_size,
                                   ANSWER, task)
@@ -82,6 +83,15 @@ def measure(model: Module, tokenizer: Tokenizer, tests: dict[str, list[Any]], mo
                                      for answer, row in zip(said, tests[task]))
     found["language"] = text_loss(model, tokenizer, tests["language"], models.batch_size)
     return found
+
+
+def name_scores(prompts: list[Prompt], written: list[Written]) -> list[float]:
+    """F1 of each profile's names: against the true ones, or else stem-exact against references."""
+    scores = []
+    for prompt, row, one in zip(prompts, written, evaluation.measure(prompts, written)):
+        known = prompt.get("references")
+        scores.append(stem_f1(names_in(row["profile"]), known) if known else one["f1"])
+    return [score for score in scores if score is not None]
 
 
 def text_loss(model: Module, tokenizer: Tokenizer, pairs: list[Lesson], batch_size: int) -> Rate:

@@ -105,7 +105,7 @@ def test_a_model_learns_the_cue_where_nothing_speaks_against_it():
 def test_real_claims_are_as_many_as_the_smallest_cell_allows(monkeypatch, tmp_path):
     seen = {}
 
-    def study(settings, pool, test, journal, description):
+    def study(settings, pool, test, journal, description, encode):
         seen.update(wanted=settings.generalisation.explanations, pool=pool, test=test)
         return [{"strength": strength, "arm": arm, "seed": 1, "accuracy": 0.5, "drop": 0.0,
                  "cue_correlation": 0.0} for strength in (0.5, 0.9) for arm in ARMS]
