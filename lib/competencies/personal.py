@@ -12,7 +12,8 @@ from lib.core.rows import Document, Part
 NAME = r"[A-ZÀ-Þ][\w'’-]{1,30}"
 STREETS = "Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Square|Boulevard|Way|Close|Court"
 PATTERNS = {  # in this order: an address of the web may hold one of mail, or digits
-    "web address": re.compile(r"\b(?:https?://|www\.)[^\s<>\"')]{1,2000}", re.IGNORECASE),
+    "web address": re.compile(r"\b(?:https?://|www\.)[^\s<>\"')]{1,2000}(?<![.,;:!?])",
+                              re.IGNORECASE),
     "mail address": re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
     "phone number": re.compile(
         r"(?<![\w.])(?:(?:\+|00?(?=\d)|\(0?\d)\d[\d ()/.-]{5,20}\d|\d{3}[-. ]\d{3}[-. ]\d{4})"
