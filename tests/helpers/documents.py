@@ -12,6 +12,7 @@ def write_pdf(path, pages):
                f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
                "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     for i, text in enumerate(pages):
+        text = text.replace("(", "\\(").replace(")", "\\)")
         shown = f"BT /F1 9 Tf 20 700 Td ({text}) Tj ET" if text else "q Q"
         objects += ["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Resources << /Font << "
                     f"/F1 3 0 R >> >> /Contents {5 + 2 * i} 0 R >>",
