@@ -1,5 +1,6 @@
 """What page 13 measures of documents that were read: its papers, its controls, its numbers."""
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from lib.competencies import personal, whole_texts
@@ -26,8 +27,10 @@ def papers(wanted: Reading) -> tuple[list[Document], list[Rejected]]:
                         "where to get it.")
     found, rejected = whole_texts.read(place, "paper", TERMS)
     usable = [row for row in found if row["abstract"] and row.get("references")]
-    rejected += [Rejected(file=place.name, line=number, reason=f"{row['id']}: no abstract or terms "
-                          "apart from the text") for number, row in enumerate(found, 1)
+    taken = {row["line"] for row in rejected}
+    lines = (line for line in count(1) if line not in taken)
+    rejected += [Rejected(file=place.name, line=line, reason=f"{row['id']}: no abstract or terms "
+                          "apart from the text") for line, row in zip(lines, found)
                  if row not in usable]
     return usable[:wanted.trial.papers], rejected
 
@@ -103,6 +106,6 @@ def personal_data(documents: Sequence[Document]) -> dict[str, int]:
     """How many pieces of personal data of each kind the patterns find in documents."""
     counts = dict.fromkeys(personal.PATTERNS, 0)
     for document in documents:
-        for kind, count in personal.left_out(document)[1].items():
-            counts[kind] += count
+        for kind, found in personal.left_out(document)[1].items():
+            counts[kind] += found
     return counts

@@ -25,9 +25,9 @@ def test_papers_without_an_abstract_or_terms_are_named(tmp_path):
             {"id": "b", "sections": text, "keyphrases": ["kernel"]},
             {"id": "c", "sections": text, "abstract": "We fit."}]
     path = tmp_path / "p.jsonl"
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.write_text("{\n" + "".join(f"{json.dumps(row)}\n" for row in rows))
     found, rejected = reading_trial.papers(trial(papers_path=str(path)))
-    assert [row["id"] for row in found] == ["a"] and [row["line"] for row in rejected] == [2, 3]
+    assert [row["id"] for row in found] == ["a"] and [row["line"] for row in rejected] == [1, 3, 4]
     with pytest.raises(DataError, match=r"data/fulltext/README\.md"):
         reading_trial.papers(trial(papers_path="data/none.jsonl"))
 
