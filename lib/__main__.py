@@ -65,14 +65,22 @@ MODEL = [  # what all commands have that use a model on a user's own texts
     "--preset smollm2 abstracts.jsonl -o profiles.jsonl",
     "--model data/models/embedded/base --adapter data/adapter abstracts.csv -o profiles.jsonl",
     "--preset laptop --model HuggingFaceTB/SmolLM2-1.7B-Instruct papers/ -o profiles.html",
+    "--preset smollm2 --extraction full_text --document job_ad ads/ -o profiles.html",
     takes=[
-        take("input", help="file or folder: .jsonl, .csv, .tsv, .txt, .pdf or .bib"),
+        take("input", help="file or folder: .jsonl, .csv, .tsv, .txt, .pdf or .bib; of whole "
+                           "documents also .md, .docx or .eml"),
         take("-o", "--output", required=True, type=file_of(FORMS),
              help=f"file to write; its ending says how: {', '.join(FORMS)}"),
         *MODEL,
         take("--prompt", choices=("auto", "brief", "full"), default="auto",
              help="auto: the preset's, or brief for embedded models and full for all others"),
         take_open("--group-size", "abstracts per profile, at most", type=at_least(1)),
+        take_open("--extraction", "what is read of a document, in chunks but for abstracts",
+                  choices=("abstracts", "summaries", "full_text")),
+        take_open("--document", "its kind", choices=("paper", "job_ad", "report", "mail")),
+        take_open("--personal", "addresses, numbers and names in documents",
+                  choices=("kept", "left_out")),
+        take_open("--chunks", "chunks of a document that are read; 0: all", type=at_least(0)),
         *(take(f"--{name}-column", default=name, metavar="NAME", help=f"column or key of {name}")
           for name in ("id", "author", "title", "text")),
         take("--temperature", type=at_least(0.0), default=0.0, help="0 decodes greedily"),

@@ -14,11 +14,13 @@ class Message(TypedDict):
 class Competency(TypedDict):
     """What an author can do, and one or two sentences on it.
 
-    confidence: the model's own in the name, from 0 to 1, where `extract` asked for it.
+    confidence: the model's own in the name, from 0 to 1, where `extract` asked for it. places:
+    the pages or sections that it was found in, where a whole document was read.
     """
     name: str
     description: str
     confidence: NotRequired[float | None]
+    places: NotRequired[list[str]]
 
 
 class Profile(TypedDict):
@@ -40,6 +42,22 @@ class Abstract(TypedDict):
     subjects: NotRequired[list[str]]
     domain: NotRequired[str]
     truth: NotRequired[dict[str, Any]]
+
+
+class Part(TypedDict):
+    """A page or a section of a document, or a chunk of one."""
+    place: str
+    text: str
+
+
+class Document(TypedDict):
+    """A whole text in parts. abstract: "" for none. references: terms that people gave it."""
+    id: str
+    author: str
+    title: str
+    abstract: str
+    parts: list[Part]
+    references: NotRequired[list[str]]
 
 
 class Group(TypedDict):

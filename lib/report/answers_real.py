@@ -59,6 +59,24 @@ def benchmarks(found: Metrics) -> str:
             f"differ by {found['tree_largest_difference']:.1g} at most.")
 
 
+def reading(found: Metrics) -> str:
+    read, pairs = found["extraction"], found["difference"]
+    names = {"full_text": "Full texts, read in chunks that are merged,", "summaries": "summaries"}
+    said = [f"{words} {than_even(pairs[key]['f1'], 'beat', 'cannot be told from', 'lose to', 0.0)} "
+            f"abstracts (F1 {decimal(read[key]['f1'])} and {decimal(read['abstracts']['f1'])})"
+            for key, words in names.items()]
+    more = than_even(found["full_text_over_merged"]["f1"], "more than", "no more than one can see "
+                     "beside", "less than", even=0.0)
+    own, other = (found["pointers"]["full_text"][key] for key in ("own", "other"))
+    ads = found["documents"]["job_ad"]
+    above = apart(ads["soft_f1"], ads["another"]["soft_f1"])
+    return (f"{', '.join(said)}. Full texts reach {more} the abstract asked as often. "
+            f"{percent(own)} of pointers lead to a chunk that holds the name, of other chunks "
+            f"{percent(other)} do. On job advertisements soft F1 against marked skills is "
+            f"{decimal(ads['soft_f1'])}, {above} that against another advertisement's "
+            f"({decimal(ads['another']['soft_f1'])}).")
+
+
 def warm_start(found: Metrics) -> str:
     return (f"{found['examples']} profiles made of indexers' terms, in {found['steps']} steps: the "
             f"loss of an answer goes from {found['loss']['first']:.2f} to "
@@ -110,4 +128,4 @@ OF_STUDY: dict[str, Callable[[Metrics], str]] = {
     "00_warm_start": warm_start, "02_judging": judging, "03_controls": controls,
     "04_evaluation": evaluation, "07_gate": gate,
     "07_generalisation": forgetting, "08_benchmarks": benchmarks,
-    "13_prompts": prompts}
+    "13_prompts": prompts, "13_reading": reading}

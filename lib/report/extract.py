@@ -3,10 +3,12 @@
 python -m lib extract --preset smollm2 INPUT -o profiles.jsonl
 python -m lib extract --model PATH_OR_NAME [--adapter PATH] INPUT -o profiles.jsonl
 
-INPUT is a file or folder of .jsonl, .csv, .tsv, .txt, .pdf or .bib. The ending of the output
-chooses its form. A run that was stopped goes on when the same command is given again.
-Each competency has the model's confidence in its name, and each row says whether its text is unlike
-those that the model was trained on, where that is known.
+INPUT is a file or folder of .jsonl, .csv, .tsv, .txt, .pdf or .bib; where whole documents are read
+(--extraction, --document) also of .md, .docx and .eml. The ending of the output chooses its form. A
+run that was stopped goes on when the same command is given again.
+Each competency has the model's confidence in its name, or of a whole document the places where it
+was found; each row says whether its text is unlike those that the model was trained on, where that
+is known.
 """
 import csv
 import html
@@ -22,7 +24,7 @@ from lib.core.records import Journal, digest, write_jsonl, write_text
 from lib.core.rows import Completion, Group, Profile, Prompt, Rejected
 from lib.core.settings import load
 from lib.core.terminal import say
-from lib.report import options
+from lib.report import options, whole
 from lib.report.cells import harmless
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def extract(given: Namespace) -> tuple[list[dict[str, Any]], list[Rejected], Jou
     from lib.studies import novelty, synthesis
 
     given = options.complete(given)
+    if whole.wanted(given):
+        return whole.extract(given, prompt_style)
     abstracts.spare_inputs(Path(given.input), given.output)
     columns = {name: getattr(given, f"{name}_column") for name in ("id", "author", "title", "text")}
     found, rejected = abstracts.read(given.input, columns)
@@ -124,14 +128,17 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     """A table with a line for each competency; no cell is a formula to a spreadsheet."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(PROFILES)
+    placed = any("places" in one for item in rows for one in (item["profile"] or NOTHING)[
+        "competencies"])
+    table.writerow([*PROFILES, *["places"] * placed])
     for item in rows:
         profile, notes = item["profile"] or NOTHING, "; ".join(item["problems"])
         unlike = {True: "true", False: "false"}.get(item["unlike_training"], "")
         for one in profile["competencies"]:
             sure = one.get("confidence")
             cells = [item["id"], item["author"], profile["domain"], one["name"],
-                     one["description"], "" if sure is None else str(sure), notes, unlike]
+                     one["description"], "" if sure is None else str(sure), notes, unlike,
+                     *["; ".join(one.get("places", []))] * placed]
             table.writerow(map(harmless, cells))
     return out.getvalue().replace("\r\n", "\n")
 
@@ -150,11 +157,13 @@ def as_html(rows: list[dict[str, Any]], rejected: list[Rejected]) -> str:
                 name, description = html.escape(one["name"]), html.escape(one["description"])
                 sure = one.get("confidence")
                 said = "" if sure is None else f' <span class="soft">({sure:.0%})</span>'
+                found = html.escape("; ".join(one.get("places", [])))
+                said += f' <span class="soft">[{found}]</span>' if found else ""
                 parts.append(f"<li><strong>{name}</strong>{said}: {description}</li>")
             parts.append("</ul>")
         unlike = ["unlike the texts that the model was trained on"]
-        if found := item["problems"] + (unlike if item["unlike_training"] else []):
-            notes = html.escape("; ".join(found))
+        if noted := item["problems"] + (unlike if item["unlike_training"] else []):
+            notes = html.escape("; ".join(noted))
             parts.append(f'<p class="soft">Note: {notes}.</p>')
     if rejected:
         table = table_html([dict(item) for item in rejected], f"{len(rejected)} rows.")

@@ -12,7 +12,9 @@ from lib.models.places import base_of, find, hub
 # Below, rooms that load torch are imported where they are used, so that --help is quick.
 USUAL: dict[str, Any] = {
     "group_size": 4, "max_prompt_tokens": 1536, "max_new_tokens": 400, "batch_size": 8,
-    "template": "plain", "dtype": "float32", "quantisation": "none"}
+    "template": "plain", "dtype": "float32", "quantisation": "none",
+    "extraction": "abstracts", "document": "paper", "personal": "kept", "chunks": 0,
+    "encoder": "", "summariser": ""}
 # The adapter of each task of `classify`, by its name in lib/studies/instruction.py. For sentiment
 # it is the one tuned on a single set, since one that read Financial PhraseBank stays private.
 TASKS = {"sentiment": "tuned_single", "job_bias": "job_bias"}
@@ -26,8 +28,8 @@ def complete(given: Namespace, task: str = "") -> Namespace:
     complete stays as it is. Raises DataError where the preset's adapter is missing, or none of its
     model, and SettingsError.
     """
-    usual = dict(USUAL)
     name, preset = load(given.preset)  # without one, the selected one says if the hub may be asked
+    usual = USUAL | {"reading": preset.reading}
     os.environ.update(hub(preset.runtime))
     if given.preset:
         usual |= asking(preset, task) if task else extracting(preset)
@@ -41,7 +43,9 @@ def complete(given: Namespace, task: str = "") -> Namespace:
 def extracting(preset: Preset) -> dict[str, Any]:
     """A preset's settings for writing profiles."""
     names = ("max_prompt_tokens", "max_new_tokens", "batch_size", "dtype", "quantisation")
-    return {"group_size": preset.data.group_size, **preset.models.model_dump(include=set(names))}
+    read = preset.reading.model_dump(include={"extraction", "document", "personal", "chunks"})
+    return {"group_size": preset.data.group_size, "encoder": preset.models.encoder, **read,
+            "summariser": preset.warm_start.model, **preset.models.model_dump(include=set(names))}
 
 
 def asking(preset: Preset, task: str) -> dict[str, Any]:

@@ -22,6 +22,9 @@ NAMES = {
     "dpo": "DPO", "lora": "LoRA", "json": "JSON", "qlora": "QLoRA",
     "8bit": "LoRA on 8 bits",
     "full": "all weights", "multi_task": "all tasks at once", "replay": "all weights, with replay",
+    # what is read of a paper
+    "full_text": "full text", "abstracts_merged": "abstracts, merged",
+    "another_paper": "another paper's terms",
     # columns
     "weighted_f1": "weighted F1", "macro_f1": "macro F1", "f1": "F1", "soft_f1": "soft F1",
 }

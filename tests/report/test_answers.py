@@ -191,3 +191,26 @@ def test_examples_and_formats_are_told_as_their_numbers_have_it():
         "13_prompts", {**found, "examples": drawn}, True)
     nothing = unknown(found, {"rate": None, "low": None, "high": None, "n": 0})
     assert "–" in answers.answer("13_prompts", nothing, True)
+
+
+def read_so(gain=0.1, more=0.1, own=0.9):
+    """Numbers of page 13: what full texts gain over abstracts, and over asking as often."""
+    def lead(value):
+        return {"f1": rate(value, 0.02)}
+    kinds = ("abstracts", "summaries", "full_text")
+    ads = {"soft_f1": rate(0.5), "another": {"soft_f1": rate(0.3)}}
+    return {"extraction": {kind: {"f1": rate(0.2)} for kind in kinds},
+            "difference": {"full_text": lead(gain), "summaries": lead(-0.1)},
+            "full_text_over_merged": lead(more), "documents": {"job_ad": ads},
+            "pointers": {"full_text": {"own": rate(own), "other": rate(0.1)}}}
+
+
+@pytest.mark.parametrize(("gain", "more", "words"), [
+    (0.1, 0.1, ("beat abstracts", "reach more than the abstract")),
+    (0.0, 0.0, ("cannot be told from abstracts", "reach no more than one can see beside")),
+    (-0.1, -0.1, ("lose to abstracts", "reach less than the abstract"))])
+def test_what_is_worth_reading_is_said_by_the_numbers(gain, more, words):
+    said = answers.answer("13_reading", read_so(gain, more), of_study=True)
+    assert all(word in said for word in words) and "summaries lose to abstracts" in said
+    assert "90 % [85, 95] of pointers" in said and said.endswith("(0.30).")
+    assert "soft F1 against marked skills is 0.50, above that against another" in said

@@ -9,6 +9,7 @@ from lib.core.families import Origin, of_judge, of_judge_model
 from lib.core.sections.data import Candidates, Data, Examples
 from lib.core.sections.judging import Judging, Panelist, completed
 from lib.core.sections.models import Models, Pretraining, Runtime
+from lib.core.sections.reading import Reading
 from lib.core.sections.section import Section
 from lib.core.sections.studies import (
     Evaluation,
@@ -29,6 +30,7 @@ class Preset(Section):
     pretraining: Pretraining
     data: Data
     examples: Examples
+    reading: Reading
     candidates: Candidates
     judging: Judging
     dpo: Dpo
