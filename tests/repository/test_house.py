@@ -146,7 +146,7 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     # drawings for phones.
     assert lines <= 23_900
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 410
-    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 500
+    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 550
 
 
 def test_tests_mirror_the_packages():
