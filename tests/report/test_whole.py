@@ -56,7 +56,7 @@ def test_a_mail_is_read_without_personal_data_which_is_counted(texts, tmp_path, 
 def test_chunks_that_are_not_read_are_a_problem_and_summaries_can_be_read(texts, tmp_path):
     write_jsonl(tmp_path / "a.jsonl", [{"id": "x", "text": texts, "title": "T"}])
     where = ["-o", tmp_path / "p.jsonl", tmp_path / "a.jsonl"]
-    run("--extraction", "full_text", "--max-prompt-tokens", 120, "--chunks", 1, *where)
+    run("--extraction", "full_text", "--max-prompt-tokens", 80, "--chunks", 1, *where)
     row, = read_jsonl(tmp_path / "p.jsonl")
     assert "chunks of the document were not read" in row["problems"][-1]
     run("--extraction", "summaries", *where)
