@@ -14,11 +14,14 @@ class Message(TypedDict):
 class Competency(TypedDict):
     """What an author can do, and one or two sentences on it.
 
-    confidence: the model's own in the name, from 0 to 1, where `extract` asked for it.
+    confidence: the model's own in the name, from 0 to 1, where `extract` asked for it. aliases: in
+    a truth, other names that mean the same; wordings: all descriptions that do.
     """
     name: str
     description: str
     confidence: NotRequired[float | None]
+    aliases: NotRequired[list[str]]
+    wordings: NotRequired[list[str]]
 
 
 class Profile(TypedDict):
