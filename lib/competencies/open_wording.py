@@ -87,24 +87,17 @@ def _pattern(frame):
 def empty(domain: str, rng: random.Random, obj: str = "") -> str:
     """A description that says nothing, composed from parts; it may name the domain or the object.
     """
-    parts = {key: rng.choice(choices) for key, choices in rng.choice(_kinds_of_empty()).items()}
-    topic = parts.get("topic", "")
-    if topic == "{object}" and not obj:
+    kinds = spoken()["empty"]
+    kind = rng.choices(kinds, list(map(_phrases, kinds)))[0]
+    parts = {key: rng.choice(choices) for key, choices in kind.items() if key != "say"}
+    if parts["topic"] == "{object}" and not obj:
         parts["topic"] = "{domain}"
-    return parts.pop("say").format(**parts).format(domain=domain, object=obj)
+    return kind["say"].format(**parts).format(domain=domain, object=obj)
 
 
 def is_empty(description: str) -> bool:
     """Whether a description says nothing, in either wording."""
     return description in VAGUE or _empty_pattern().fullmatch(description) is not None
-
-
-@cache
-def _kinds_of_empty():
-    """The kinds of empty phrases, each as often as there are phrases of it up to a tenth."""
-    kinds = [{**kind, "say": [kind["say"]]} for kind in spoken()["empty"]]
-    sizes = [prod(map(len, kind.values())) for kind in kinds]
-    return [kind for kind, size in zip(kinds, sizes) for _ in range(round(10 * size / sum(sizes)))]
 
 
 @cache
@@ -126,8 +119,12 @@ def sizes() -> dict[str, int]:
     sentences = sum(len(list(chain(*group.values()))) for group in frames)
     sentences += sum(len(said[kind]) for kind in ("again", "mentioned", "field", "filler"))
     return {"phrasings": sentences, "descriptions": sum(map(len, said["shown"].values())),
-            "empty_phrases": sum(prod(len(part) for key, part in kind.items() if key != "say")
-                                 for kind in said["empty"])}
+            "empty_phrases": sum(map(_phrases, said["empty"]))}
+
+
+def _phrases(kind):
+    """How many phrases a kind of empty ones has."""
+    return prod(len(choices) for part, choices in kind.items() if part != "say")
 
 
 def texts() -> Iterator[str]:
@@ -135,8 +132,8 @@ def texts() -> Iterator[str]:
     yield from (f" {letter}" for letter in ascii_uppercase)
     yield " the of kind (A)"
     yield from (f" {synonym}" for synonym in spoken()["synonyms"].values())
-    yield from (re.sub(r"\{\w+\}", "it", text) for text in _strings(
-        {key: part for key, part in spoken().items() if key != "synonyms"}))
+    rest = {key: part for key, part in spoken().items() if key != "synonyms"}
+    yield from (re.sub(r"\{\w+\}", "it", f" {text}") for text in _strings(rest))
 
 
 def _strings(value):
