@@ -31,15 +31,15 @@ def test_open_models_have_a_place_of_their_own():
 
 
 def test_a_judge_learns_that_aliases_and_paraphrases_are_right():
-    aliased = 0
+    aliased, errors = 0, []
     for index in range(60):
         rows = world.author(f"reviewed-{index}", 1, world.seen_domains(), wording="open")
         rival, own = world.rival(rows, random.Random(index), "open"), world.truth(rows)
         lines, score = lessons.review(1, profiles.render(rival), own)
         if rival["competencies"]:
-            assert abs(score / 100 - competencies.similarity(rival, own)) < 0.1
+            errors.append(abs(score / 100 - competencies.similarity(rival, own)))
         aliased += sum(" like " in line and " supported," in line for line in lines)
-    assert aliased > 10
+    assert aliased > 10 and max(errors) < 0.15 and sum(errors) / len(errors) < 0.03
     _, reply, winner = lessons.comparison("open", 0, world.seen_domains(), 0, "open")
     assert verdicts.WINNERS[winner] == verdicts.read(reply)
 

@@ -142,10 +142,12 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     assert 80 <= statistics.median(sizes.values()) <= 160
     lines = sum(len(source(path).splitlines()) for path in MODULES)
     # Among them: the real study 3,000, against faults and harm 1,800, the experts 1,300,
-    # judges of judges 450, conditions trained anew 250, drawings for phones.
-    assert lines <= 22_300
+    # judges of judges 450, conditions trained anew 250, the open wording of the world 550, drawings
+    # for phones.
+    assert lines <= 22_700
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 410
-    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 460
+    # The open wording is a preset of 32 lines.
+    assert len((ROOT / "params.yaml").read_text().splitlines()) <= 490
 
 
 def test_tests_mirror_the_packages():

@@ -92,7 +92,7 @@ def candidates_of(wording, level, count):
     for split in ("train", "test"):
         for number in range(count):
             rows = world.author(f"{split}-{number}", 3, world.seen_domains(), wording=wording)
-            drawn = [world.spoil(rows, random.Random(f"{number}/{k}"), faults, wording)
+            drawn = [world.spoil(rows, random.Random(f"{split}/{number}/{k}"), faults, wording)
                      for k in range(8)]
             yield {"split": split, "profiles": [*drawn, None]}
 
