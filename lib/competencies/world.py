@@ -3,6 +3,9 @@
 An author works in one domain and writes two to four short abstracts. Some competencies are *shown*
 (developed, evaluated, applied or explained for some object), others only *mentioned*; the rest is
 filler. The profile that a careful reader would write, the truth, is recorded with each abstract.
+
+The wording is "plain", where everything has one name and one form, or "open": a competency has
+aliases, a description can be paraphrased, and what says nothing is composed from parts.
 """
 import random
 import re
@@ -12,98 +15,19 @@ from typing import Any
 
 import yaml
 
+from lib.competencies import open_authors, open_wording
+from lib.competencies.plain_wording import (
+    DESCRIPTIONS,
+    FIELD,
+    FILLER,
+    MENTIONED,
+    SHOWN,
+    SOFT_SKILLS,
+    TITLES,
+    VAGUE,
+    VAGUE_DOMAIN,
+)
 from lib.core.rows import Abstract, Competency, Profile
-
-# Each way of showing a competency has one sentence in the profile and many phrasings in abstracts.
-DESCRIPTIONS = {
-    "develops": "Develops new methods for {object}.",
-    "evaluates": "Evaluates existing methods on {object}.",
-    "applies": "Applies it in practice to {object}.",
-    "explains": "Explains its theory for {object}.",
-}
-SHOWN = {
-    "develops": [
-        "We develop new forms of {name} for {object}.",
-        "A novel kind of {name} is introduced for {object}.",
-        "This paper proposes {name} tailored to {object}.",
-        "We design {name} from scratch to serve {object}.",
-        "An original approach to {name} is built for {object}.",
-        "To handle {object}, we invent a variant of {name}.",
-        "Our contribution extends {name} so that it suits {object}.",
-        "We create and refine {name} with {object} in mind.",
-    ],
-    "evaluates": [
-        "We compare ten variants of {name} on {object}.",
-        "A benchmark of {name} with {object} is reported.",
-        "The accuracy of {name} is measured on {object}.",
-        "We test how well {name} works for {object}.",
-        "Published forms of {name} are ranked on {object}.",
-        "Using {object}, we assess the limits of {name}.",
-        "An independent evaluation of {name} covers {object}.",
-        "We reproduce results of {name} with {object}.",
-    ],
-    "applies": [
-        "We use {name} every day to treat {object}.",
-        "In a field project, {name} was deployed on {object}.",
-        "We bring {name} into service for {object}.",
-        "For two years we ran {name} on {object}.",
-        "Practical work with {name} improved {object}.",
-        "We put {name} to work on {object}.",
-        "Our team operates {name} for {object}.",
-        "A case report describes how we employ {name} for {object}.",
-    ],
-    "explains": [
-        "We prove why {name} succeeds for {object}.",
-        "A theory of {name} for {object} is derived.",
-        "We explain the principles of {name} through {object}.",
-        "The mathematics of {name} for {object} is set out.",
-        "A formal account links {name} and {object}.",
-        "We reason about {name} in the setting of {object}.",
-        "Analytical results on {name} clarify {object}.",
-        "From first principles, we understand {name} for {object}.",
-    ],
-}
-MENTIONED = [
-    "Unlike earlier studies, we make no use of {name}.",
-    "Others rely on {name}, which is outside our scope.",
-    "We leave {name} to future work.",
-    "Surveys often list {name} beside these topics.",
-    "Readers interested in {name} are referred to the literature.",
-    "It remains open whether {name} would help.",
-    "Nothing is assumed about {name}.",
-    "Critics of {name} will find no support here.",
-    "A different group has worked on {name}.",
-    "In contrast to {name}, our choice is simple.",
-]
-FIELD = [
-    "Open questions in {domain} motivate this study.",
-    "This work belongs to {domain}.",
-    "Recent progress in {domain} calls for care.",
-    "The study contributes to {domain}.",
-    "Practitioners of {domain} will recognise the problem.",
-    "We write for an audience in {domain}.",
-]
-FILLER = [
-    "The results hold across all settings.",
-    "Data and code are available on request.",
-    "We discuss limits and open points.",
-    "The findings were stable over several seasons.",
-    "Costs were modest and delays short.",
-    "A short appendix lists the details.",
-    "Two reviewers repeated the main steps.",
-    "The effect was larger than expected.",
-    "We thank the partners for their patience.",
-    "Several side remarks close the paper.",
-]
-TITLES = [f"{start} {{object}}" for start in
-          ("Notes on", "A study of", "Revisiting", "Lessons from", "On")]
-
-# What the base model's training targets do wrong (see `spoil`).
-VAGUE = ["Has broad knowledge of this area.", "Works with it in many ways.",
-         "Strong skills and long experience."]
-VAGUE_DOMAIN = "general research"
-SOFT_SKILLS = ["communication", "teamwork", "project management", "critical thinking",
-               "presentation", "leadership"]
 
 
 @cache
@@ -124,14 +48,15 @@ def held_out_domains() -> list[str]:
     return list(lexicon()[1])
 
 
-def vocabulary() -> dict[str, int]:
+def vocabulary(wording: str = "plain") -> dict[str, int]:
     """How large the world is: its domains, possible names of competencies, and phrasings."""
+    phrasings = sum(map(len, SHOWN.values())) + len(MENTIONED) + len(FIELD) + len(FILLER)
+    sizes = open_wording.sizes() if wording == "open" else {"phrasings": phrasings}
     domains, held_out = lexicon()
     names = {f"{modifier} {method}" for words in domains.values()
              for modifier in words["modifiers"] for method in words["methods"]}
-    shown = sum(map(len, SHOWN.values()))
     return {"domains": len(domains), "held_out_domains": len(held_out), "competencies": len(names),
-            "phrasings": shown + len(MENTIONED) + len(FIELD) + len(FILLER)}
+            **sizes}
 
 
 def invented_domain(rng: random.Random) -> tuple[str, dict[str, list[str]]]:
@@ -159,12 +84,13 @@ def all_words() -> list[str]:
     return sorted(words)
 
 
-def author(name: str, seed: int | str, domains: list[str], invented: float = 0.0) -> list[Abstract]:
+def author(name: str, seed: int | str, domains: list[str], invented: float = 0.0,
+           wording: str = "plain") -> list[Abstract]:
     """One author as a list of abstract rows.
 
     name: unique key of the author; with `seed` it fixes everything about them. domains: the names
     to draw one from. invented: share of authors who work in a made-up domain instead.
-    The truth of each row is {"shown": [competency], "mentioned": [name]}.
+    wording: plain | open. The truth of each row is {"shown": [competency], "mentioned": [name]}.
     """
     rng = random.Random(f"{seed}/{name}")
     if rng.random() < invented:
@@ -172,6 +98,8 @@ def author(name: str, seed: int | str, domains: list[str], invented: float = 0.0
     else:
         domain = rng.choice(domains)
         words = lexicon()[0][domain]
+    if wording == "open":
+        return open_authors.author(name, domain, words, rng)
     shown_count, mentioned_count = rng.randint(3, 6), rng.randint(1, 3)
     abstracts = rng.randint(2, 4)
     names = distinct_names(words, shown_count + mentioned_count, rng)
@@ -227,7 +155,8 @@ def truth(rows: list[Abstract]) -> Profile:
     return Profile(domain=rows[0]["domain"], competencies=competencies)
 
 
-def spoil(rows: list[Abstract], rng: random.Random, rates: dict[str, float]) -> Profile:
+def spoil(rows: list[Abstract], rng: random.Random, rates: dict[str, float],
+          wording: str = "plain") -> Profile:
     """A profile with the faults of a mediocre writer; the base model is trained on these.
 
     rates: the probabilities of `Faults` by name: "vague" and "missing" per competency, "distractor"
@@ -235,6 +164,8 @@ def spoil(rows: list[Abstract], rng: random.Random, rates: dict[str, float]) -> 
     """
     profile = truth(rows)
     words = lexicon()[0].get(profile["domain"])
+    if wording == "open":
+        return open_authors.spoil(rows, rng, rates, words)
     competencies = []
     for row in rows:
         listed = []
@@ -262,8 +193,10 @@ def vaguely(name: str, rng: random.Random) -> Competency:
     return Competency(name=name, description=rng.choice(VAGUE))
 
 
-def rival(rows: list[Abstract], rng: random.Random) -> Profile:
+def rival(rows: list[Abstract], rng: random.Random, wording: str = "plain") -> Profile:
     """A profile of any quality between faultless and useless, for judges to learn from."""
+    if wording == "open":
+        return open_authors.rival(rows, rng, lexicon()[0].get(rows[0]["domain"]), all_words())
     share = rng.random
     profile = spoil(rows, rng, {"vague": share(), "missing": share() / 2, "distractor": share(),
                                 "invented": 0.3, "domain": 0.15, "padded": 0.1, "repeated": 0.1})

@@ -15,12 +15,15 @@ class Competency(TypedDict):
     """What an author can do, and one or two sentences on it.
 
     confidence: the model's own in the name, from 0 to 1, where `extract` asked for it. places:
-    the pages or sections that it was found in, where a whole document was read.
+    the pages or sections that it was found in, where a whole document was read. aliases: in a
+    truth, other names that mean the same; wordings: all descriptions that do.
     """
     name: str
     description: str
     confidence: NotRequired[float | None]
     places: NotRequired[list[str]]
+    aliases: NotRequired[list[str]]
+    wordings: NotRequired[list[str]]
 
 
 class Profile(TypedDict):

@@ -22,45 +22,48 @@ PADDED: Profile = {"domain": world.VAGUE_DOMAIN, "competencies": [
 
 
 def examples(tokenizer: Tokenizer, key: str, start: int, count: int, domains: list[str],
-             invented: float, faults: dict[str, float] | None = None) -> list[Lesson]:
+             invented: float, wording: str = "plain",
+             faults: dict[str, float] | None = None) -> list[Lesson]:
     """Lessons about the authors `start` to `start + count`; with `faults`, in spoiled profiles.
 
-    key: names the stream of authors, so that no two models see the same ones.
+    key: names the stream of authors, so that no two models see the same ones. wording: the world's.
     """
     chats, targets = [], []
     for index in range(start, start + count):
-        rows, rng = _author(key, index, domains, invented), random.Random(f"{key}/{index}")
-        profile = world.spoil(rows, rng, faults) if faults else world.truth(rows)
+        rows = _author(key, index, domains, invented, wording)
+        rng = random.Random(f"{key}/{index}")
+        profile = world.spoil(rows, rng, faults, wording) if faults else world.truth(rows)
         chats.append(prompts.messages(rows, "brief"))
         targets.append(profiles.render(profile))
     return _lessons(tokenizer, chats, targets)
 
 
 def comparisons(tokenizer: Tokenizer, key: str, start: int, count: int, domains: list[str],
-                invented: float) -> list[Lesson]:
+                invented: float, wording: str = "plain") -> list[Lesson]:
     """Lessons of a judge that answers in words, see `comparison`."""
-    rows = [comparison(key, index, domains, invented) for index in range(start, start + count)]
+    rows = [comparison(key, index, domains, invented, wording)
+            for index in range(start, start + count)]
     return _lessons(tokenizer, [chat for chat, _, _ in rows], [reply for _, reply, _ in rows])
 
 
-def _author(key, index, domains, invented):
-    return world.author(f"{key}-{index}", "pretraining", domains, invented)
+def _author(key, index, domains, invented, wording):
+    return world.author(f"{key}-{index}", "pretraining", domains, invented, wording)
 
 
 def _lessons(tokenizer, chats, replies):
     return list(zip(encode_chats(tokenizer, chats), encode_ended(tokenizer, replies)))
 
 
-def comparison(key: str, index: int, domains: list[str],
-               invented: float) -> tuple[list[Message], str, str]:
+def comparison(key: str, index: int, domains: list[str], invented: float,
+               wording: str = "plain") -> tuple[list[Message], str, str]:
     """Two rivals, one now and then no profile at all, to learn from: (chat, reply, winner).
 
     The reply reviews both line by line beside the judge's own profile and ends with the verdict.
     """
     rng = random.Random(f"{key}/comparison/{index}")
-    rows = _author(key, index, domains, invented)
+    rows = _author(key, index, domains, invented, wording)
     abstracts, truth = prompts.messages(rows, "brief")[1]["content"], world.truth(rows)
-    texts = [profiles.render(world.rival(rows, rng)) for _ in range(2)]
+    texts = [profiles.render(world.rival(rows, rng, wording)) for _ in range(2)]
     if rng.random() < 0.08:
         texts[rng.randrange(2)] = rng.choice(["", abstracts, TWO_VERDICTS, profiles.render(PADDED)])
     one, other = texts

@@ -60,15 +60,15 @@ def completion_loss(model: Module, batch: list[Lesson]) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, targets)
 
 
-def curriculum(role: str, recipe: Role, tokenizer: Tokenizer,
+def curriculum(role: str, recipe: Role, tokenizer: Tokenizer, wording: str = "plain",
                ) -> list[tuple[str, int, Iterator[list[Lesson]]]]:
     """What one model learns from, stage by stage: [(name, steps, endless batches of lessons)]."""
     domains, generator = world.seen_domains(), torch.Generator().manual_seed(recipe.seed)
 
     def stream(make, key, *options):
         return lessons.batches(lambda start, count: make(
-            tokenizer, f"{role}-{key}", start, count, domains, recipe.invented, *options),
-            recipe.batch)
+            tokenizer, f"{role}-{key}", start, count, domains, recipe.invented, wording,
+            *options), recipe.batch)
 
     random_tokens = iter(lambda: lessons.repeats(tokenizer, 16, generator), None)
     clean = stream(lessons.examples, "clean")
@@ -80,12 +80,13 @@ def curriculum(role: str, recipe: Role, tokenizer: Tokenizer,
             ("judging", recipe.judging_steps, judging)]
 
 
-def train(model: Module, role: str, recipe: Role, tokenizer: Tokenizer) -> Iterator[Point]:
+def train(model: Module, role: str, recipe: Role, tokenizer: Tokenizer,
+          wording: str = "plain") -> Iterator[Point]:
     """Train a new model in place; yields a point of its learning curve each 50 steps and last."""
-    probe = lessons.examples(tokenizer, "probe", 0, 32, world.held_out_domains(), 0)
+    probe = lessons.examples(tokenizer, "probe", 0, 32, world.held_out_domains(), 0, wording)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98),
                                   weight_decay=0.01)
-    stages = curriculum(role, recipe, tokenizer)
+    stages = curriculum(role, recipe, tokenizer, wording)
     plan = [(stage, stream) for stage, steps, stream in stages for _ in range(steps)]
     losses: list[float] = []
     for step, (stage, stream) in enumerate(plan, 1):
@@ -107,7 +108,8 @@ def trapezoid(step: int, steps: int) -> float:
     return min(1.0, step / 50, max((steps - step + 1) / (0.7 * steps), 0.01))
 
 
-def train_role(role: str, recipe: Role, tokenizer: Tokenizer, directory: Path) -> list[Point]:
+def train_role(role: str, recipe: Role, tokenizer: Tokenizer, wording: str,
+               directory: Path) -> list[Point]:
     """Train one model from scratch, save it in Hugging Face form and return its learning curve.
 
     Runs on one thread, so that the weights do not depend on how many cores there are.
@@ -116,7 +118,7 @@ def train_role(role: str, recipe: Role, tokenizer: Tokenizer, directory: Path) -
     model, curve = new_model(tokenizer, recipe), []
     total = sum(steps for _, steps, _ in curriculum(role, recipe, tokenizer))
     with tqdm(total=total, desc=role, unit="step") as bar:
-        for point in train(model, role, recipe, tokenizer):
+        for point in train(model, role, recipe, tokenizer, wording):
             curve.append(point)
             bar.set_postfix(loss=f"{point['loss']:.3f}", refresh=False)
             bar.update(point["step"] - bar.n)
@@ -127,15 +129,17 @@ def train_role(role: str, recipe: Role, tokenizer: Tokenizer, directory: Path) -
     return curve
 
 
-def train_all(settings: Pretraining, work: Path, destination: Path) -> dict[str, list[Point]]:
+def train_all(settings: Pretraining, work: Path, destination: Path,
+              wording: str = "plain") -> dict[str, list[Point]]:
     """Train every role, several at a time on one thread each, and publish it: {role: curve}.
 
     Each role becomes a Hugging Face directory in `destination`, beside training/<role>.json: its
     curve, and the key of all that decided the weights. A model that is there with the same key is
     not trained again, nor is one that an interrupted run has finished in `work`.
     """
-    tokenizers = {judging: world_tokenizer(settings, judging) for judging in (False, True)}
-    jobs = {role: (role, recipe, tokenizers[recipe.judging_steps > 0])
+    tokenizers = {judging: world_tokenizer(settings, judging, wording)
+                  for judging in (False, True)}
+    jobs = {role: (role, recipe, tokenizers[recipe.judging_steps > 0], wording)
             for role, recipe in settings.roles.items()}
     keys = {role: training_key(*job) for role, job in jobs.items()}
     stale = [role for role, key in keys.items() if known_key(destination, role) != key]
@@ -164,14 +168,14 @@ def training_file(folder: Path, role: str) -> Path:
     return folder / "training" / f"{role}.json"
 
 
-def training_key(role: str, recipe: Role, tokenizer: Tokenizer) -> str:
+def training_key(role: str, recipe: Role, tokenizer: Tokenizer, wording: str = "plain") -> str:
     """A digest of what decides a role's weights: recipe, tokenizer, first batches of each stage.
 
     It holds nothing of how the code is written, so code may move. PROCEDURE stands for the training
     itself; a test holds the first steps of that against the committed curve.
     """
     unused = set() if recipe.own_steps else {"faults"}
-    stages = curriculum(role, recipe, tokenizer)
+    stages = curriculum(role, recipe, tokenizer, wording)
     read = [list(islice(batches, SAMPLED)) for _, steps, batches in stages if steps]
     return digest([recipe.model_dump(exclude=unused), tokenizer.get_vocab(),
                    tokenizer.chat_template, read, PROCEDURE, torch.__version__.split("+")[0]])
@@ -184,23 +188,24 @@ def known_key(folder: Path, role: str) -> str | None:
     return read_json(place)["key"] if finished else None
 
 
-def probe_prompts(count: int, domains: list[str]) -> list[dict[str, Any]]:
+def probe_prompts(count: int, domains: list[str],
+                  wording: str = "plain") -> list[dict[str, Any]]:
     """Prompts of fresh authors in some domains, with the truth, to measure a model's skill on."""
     rows = []
     for index in range(count):
-        abstracts = world.author(f"probe-{index}", "skill", domains)
+        abstracts = world.author(f"probe-{index}", "skill", domains, wording=wording)
         rows.append({"id": f"probe-{index}", "messages": prompts.messages(abstracts, "brief"),
                      "truth": world.truth(abstracts)})
     return rows
 
 
 def judging_skill(model: Module, tokenizer: Tokenizer, count: int, domains: list[str],
-                  batch_size: int, max_new_tokens: int) -> Rate:
+                  batch_size: int, max_new_tokens: int, wording: str = "plain") -> Rate:
     """How often a model names the better of two profiles of fresh authors, guided by the true one.
 
     A rate; ties do not count, and an answer without a clear verdict is wrong.
     """
-    rows = [lessons.comparison("skill", index, domains, 0) for index in range(count)]
+    rows = [lessons.comparison("skill", index, domains, 0, wording) for index in range(count)]
     asked = encode_chats(tokenizer, [chat for chat, _, _ in rows])
     said = complete_all(model, tokenizer, list(zip(map(str, range(count)), asked)), batch_size,
                         description="judges", max_new_tokens=max_new_tokens)

@@ -4,7 +4,7 @@ from collections import Counter
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from lib.competencies import profiles, prompts, verdicts, world
+from lib.competencies import open_wording, profiles, prompts, verdicts, world
 from lib.core.sections.models import Pretraining
 from lib.embedded import lessons
 
@@ -40,14 +40,20 @@ def build_tokenizer(texts: list[str], pieces: int) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def world_tokenizer(settings: Pretraining, judging: bool = False) -> PreTrainedTokenizerFast:
-    """One token for each word of the world and, if `judging`, of a judge's prompt and reply."""
+def world_tokenizer(settings: Pretraining, judging: bool = False,
+                    wording: str = "plain") -> PreTrainedTokenizerFast:
+    """One token for each word of the world and, if `judging`, of a judge's prompt and reply.
+
+    Abbreviations and inflections of the open wording have two: a letter or a word, and its rest.
+    """
     words = " ".join(["", *world.all_words(), *world.SOFT_SKILLS])
     texts = [prompts.BRIEF, words, f"Domain: {world.VAGUE_DOMAIN}", *world.VAGUE]
     for index in range(settings.tokenizer_authors):
         rows = world.author(f"tokenizer-{index}", "pretraining", world.seen_domains(), 0.5)
         chat, profile = prompts.messages(rows, "brief"), world.truth(rows)
         texts += [chat[1]["content"], profiles.render(profile)]
+    if wording == "open":
+        texts += open_wording.texts()
     if judging:
         chat, reply, _ = lessons.comparison("tokenizer", 0, world.seen_domains(), 0)
         grades = " ".join(lessons.GRADES)

@@ -1,11 +1,16 @@
-"""Measures of profiles: precision, recall and F1 of competencies, similarity of two profiles."""
+"""Measures of profiles: precision, recall and F1 of competencies, similarity of two profiles.
+
+A truth may hold aliases of a name and wordings of a description. Each of them is as right as what
+the truth itself says, for it means the same; a competency that is listed under two aliases is
+listed twice. A reference without them, such as a model's own profile, is taken by its letters.
+"""
 import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from lib.competencies.profiles import MAXIMUM, MINIMUM
-from lib.core.rows import Profile, Written
+from lib.core.rows import Competency, Profile, Written
 from lib.metrics.words import stem, word_f1, words_of
 
 Scores = dict[str, float]  # "precision", "recall", "f1"
@@ -21,7 +26,7 @@ def precision_recall_f1(profile: Profile | None, truth: Profile) -> Scores:
 
     A name that is listed twice counts twice against precision.
     """
-    found, expected = names_in(profile), names_in(truth)
+    found, expected = names_by(truth, profile), names_in(truth)
     hits = matches(found, expected)
     return _scores(hits / len(found) if found else 0.0, hits / len(expected) if expected else 0.0)
 
@@ -30,17 +35,18 @@ def pairs(profile: Profile, reference: Profile) -> list[tuple[int, int, float]]:
     """Which competency stands for which one of a reference, and what earns: (index, index, F1).
 
     Competencies are paired greedily by the word F1 of their names, none below 0.5; a pair earns the
-    mean of its names' and its descriptions' word F1, from 0 to 1.
+    mean of its names' and its descriptions' word F1, from 0 to 1: each to the nearest of what the
+    reference accepts.
     """
     found, expected = profile["competencies"], reference["competencies"]
-    scores = [(word_f1(one["name"], other["name"]), i, j)
+    scores = [(named_f1(one["name"], other), i, j)
               for i, one in enumerate(found) for j, other in enumerate(expected)]
     paired, used, result = set(), set(), []
     for score, i, j in sorted(scores, key=lambda item: (-item[0], item[1], item[2])):
         if score >= 0.5 and i not in paired and j not in used:
             paired.add(i)
             used.add(j)
-            described = word_f1(found[i]["description"], expected[j]["description"])
+            described = described_f1(found[i]["description"], expected[j])
             result.append((i, j, (score + described) / 2))
     return result
 
@@ -68,9 +74,23 @@ def description_f1(profile: Profile | None, reference: Profile) -> float:
     if not profile:
         return 0.0
     found, expected = profile["competencies"], reference["competencies"]
-    scores = [word_f1(found[i]["description"], expected[j]["description"])
+    scores = [described_f1(found[i]["description"], expected[j])
               for i, j, _ in pairs(profile, reference)]
     return math.fsum(scores) / len(scores) if scores else 0.0
+
+
+def named_f1(name: str, item: Competency) -> float:
+    """The word F1 of a name and the nearest of a competency's names."""
+    return max(word_f1(name, own) for own in (item["name"], *item.get("aliases", ())))
+
+
+def described_f1(description: str, item: Competency) -> float:
+    """The word F1 of a description and the nearest of a competency's wordings.
+
+    So a faithful paraphrase earns all, one that errs in the manner or the object some of it.
+    """
+    return max(word_f1(description, own)
+               for own in (item["description"], *item.get("wordings", ())))
 
 
 def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
@@ -79,16 +99,16 @@ def stem_f1(profile: Profile | None, truth: Profile) -> Scores:
     A hyphen joins words here; against terms that people gave, see `lib.metrics.keyphrases`.
     """
     def stemmed(names):
-        stems = [" ".join(map(stem, words_of(name))) for name in names_in(names)]
+        stems = [" ".join(map(stem, words_of(name))) for name in names]
         return {"competencies": [{"name": name} for name in stems]}
 
-    return precision_recall_f1(profile and stemmed(profile), stemmed(truth))
+    return precision_recall_f1(stemmed(names_by(truth, profile)), stemmed(names_in(truth)))
 
 
 def soft_f1(profile: Profile | None, truth: Profile,
             embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> Scores:
     """`soft_scores` of competency names. A profile without names, or None, scores 0."""
-    return soft_scores(names_in(profile), names_in(truth), embed)
+    return soft_scores(names_by(truth, profile), names_in(truth), embed)
 
 
 def soft_scores(found: list[str], expected: list[str],
@@ -116,6 +136,13 @@ def compliant(written: Written) -> bool:
 def names_in(profile: Profile | None) -> list[str]:
     """The names of a profile's competencies, none for None."""
     return [item["name"] for item in profile["competencies"]] if profile else []
+
+
+def names_by(truth: Profile, profile: Profile | None) -> list[str]:
+    """The names of a profile; where one is an alias in the truth, what the truth calls it."""
+    own = {alias.casefold(): item["name"] for item in truth["competencies"]
+           for alias in item.get("aliases", ())}
+    return [own.get(name.casefold(), name) for name in names_in(profile)]
 
 
 def _scores(precision, recall):

@@ -18,9 +18,14 @@ def words_of(text: str) -> list[str]:
 
 def word_f1(one: str, other: str) -> float:
     """F1 of two texts' word multisets, 1 for equal ones (as in SQuAD, Rajpurkar et al. 2016)."""
-    first, second = Counter(words_of(one)), Counter(words_of(other))
+    first, second = _counted(one), _counted(other)
     shared = (first & second).total()
     return 2 * shared / (first.total() + second.total()) if shared else 0.0
+
+
+@lru_cache(maxsize=1 << 14)
+def _counted(text: str) -> Counter[str]:
+    return Counter(words_of(text))
 
 
 def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from lib.competencies.verdicts import visible
 from lib.core.records import read_jsonl
 from lib.core.rows import Profile, Prompt
 from lib.judging import judges
+from lib.metrics.competencies import names_by, names_in
 from lib.report import real_examples
 from lib.report.html import page
 from lib.workbook.naming import JUDGES
@@ -67,15 +68,17 @@ def outcome(judge: judges.Scoring, key: str, profiles: dict[str, Profile | None]
 def profile_html(profile: Profile | None, truth: Profile | None) -> str:
     """A profile as a list, each competency marked right or invented, and what is missed below it.
 
-    Without a truth nothing is marked.
+    An alias is right, and the same competency under another one comes again. Without a truth
+    nothing is marked.
     """
     if profile is None:
         return '<p class="soft">Nothing that could be read.</p>'
     expected = {item["name"].casefold(): item["name"] for item in truth["competencies"]} \
         if truth else {}
     items, seen = [], set()
-    for item in profile["competencies"]:
-        key = item["name"].casefold()
+    called = names_by(truth, profile) if truth else names_in(profile)
+    for item, name in zip(profile["competencies"], called, strict=True):
+        key = name.casefold()
         kind = "" if truth is None else "right" if key in expected and key not in seen \
             else "again" if key in seen else "invented"
         seen.add(key)

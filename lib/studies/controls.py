@@ -1,22 +1,43 @@
 """What preference tuning has to be told apart from: sampling more, imitation, and mere training."""
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from lib.competencies.world import VAGUE
+from lib.competencies.open_wording import is_empty
+from lib.competencies.plain_wording import VAGUE
 from lib.core.rows import Candidates, Preference, Profile, Rate, Written
 from lib.judging.judges import WORST, Scoring, contest, win_rate
 from lib.metrics import stats
 
 
 class Blacklist(Scoring):
-    """A rule of one line in place of a judge: the fewer empty phrases of the world, the better."""
+    """A rule of one line in place of a judge: the fewer empty phrases of a list, the better."""
 
     name, family = "blacklist", "rule"
+
+    def __init__(self, phrases: Collection[str] = VAGUE):
+        self.phrases = frozenset(phrases)
 
     def score(self, prompt_id: str, profile: Profile | None) -> float:
         if profile is None:
             return WORST
-        return -sum(item["description"] in VAGUE for item in profile["competencies"])
+        return -sum(item["description"] in self.phrases for item in profile["competencies"])
+
+
+def empty_phrases(rows: Iterable[Candidates], split: str = "train") -> list[str]:
+    """The phrases that say nothing in the candidates of a split, for a blacklist to hold them.
+
+    Whoever makes the list is told which those are: no list of whole phrases can be a better one.
+    """
+    found = {item["description"] for row in rows if row["split"] == split
+             for profile in row["profiles"] if profile for item in profile["competencies"]}
+    return sorted(filter(is_empty, found))
+
+
+def coverage(phrases: Collection[str], profiles: Iterable[Profile | None]) -> Rate:
+    """The share of the descriptions that say nothing, in some profiles, that a list holds."""
+    empty = [item["description"] for profile in profiles if profile
+             for item in profile["competencies"] if is_empty(item["description"])]
+    return stats.rate(sum(description in phrases for description in empty), len(empty))
 
 
 def shuffled(preferences: list[Preference], seed: int) -> list[Preference]:

@@ -171,14 +171,15 @@ def _kept(row):
     return {key: row[key] for key in ("id", "text", "profile")}
 
 
-def hundreds(gate: Gate, recipe: Any, count: int) -> list[list[behaviour_tests.Test]]:
+def hundreds(gate: Gate, recipe: Any, count: int,
+             wording: str = "plain") -> list[list[behaviour_tests.Test]]:
     """Fresh sets of behaviour tests. Their seeds are digests of the recipe that is measured: who
     changes it gets others, and nobody can choose them.
     """
     found = []
     for number in range(count):
         tests = behaviour_tests.build(gate.tests, int(digest([recipe, number])[:8], 16),
-                                      gate.unseen_f1, gate.tolerance)
+                                      gate.unseen_f1, gate.tolerance, wording)
         found.append([{**test, "id": f"{number}/{test['id']}"} for test in tests])
     return found
 

@@ -50,7 +50,7 @@ def synthetic_groups(data: sections.Data) -> list[Group]:
     for split in ("train", "validation", "test", "held_out"):
         domains = list(held_out) if split == "held_out" else seen
         for name in [f"{split}-{index}" for index in range(getattr(data.authors, split))]:
-            rows = world.author(name, data.seed, domains)
+            rows = world.author(name, data.seed, domains, wording=data.wording)
             groups.append({"id": name, "author": name, "split": split, "abstracts": rows,
                            "domain": rows[0]["domain"], "truth": world.truth(rows)})
     return groups

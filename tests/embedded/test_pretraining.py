@@ -13,12 +13,13 @@ from lib.models import loading
 
 DIRECTORY = ROOT / "data/models/embedded"
 SETTINGS = load("default")[1].pretraining
+WORDING = load("default")[1].data.wording
 
 
 @pytest.fixture(scope="module")
 def tokenizers():
     """The tokenizers of the default preset, as `train_all` makes them: {judging: tokenizer}."""
-    return {judging: world_tokenizer(SETTINGS, judging) for judging in (False, True)}
+    return {judging: world_tokenizer(SETTINGS, judging, WORDING) for judging in (False, True)}
 
 
 @pytest.mark.parametrize("role", SETTINGS.roles)
@@ -37,12 +38,12 @@ def test_committed_models_are_small():
 def test_a_model_is_trained_again_where_what_decides_its_weights_has_changed(role, tokenizers):
     recipe = SETTINGS.roles[role]
     judging = recipe.judging_steps > 0
-    key = pretraining.training_key(role, recipe, tokenizers[judging])
+    key = pretraining.training_key(role, recipe, tokenizers[judging], WORDING)
     assert pretraining.known_key(DIRECTORY, role) == key, "not what the settings make"
 
     def changes(tokenizer=tokenizers[judging], **update):
         other = recipe.model_copy(update=update)
-        return pretraining.training_key(role, other, tokenizer) != key
+        return pretraining.training_key(role, other, tokenizer, WORDING) != key
     assert changes(seed=99) and changes(tokenizers[not judging])
     # No steps on faults, no part of theirs.
     faults = recipe.faults.model_copy(update={"missing": 0.5})
@@ -53,7 +54,7 @@ def test_the_first_steps_of_training_give_the_committed_curve(tokenizers):
     """If not, PROCEDURE takes the next number, and all models are trained again."""
     recipe = SETTINGS.roles["base"]
     model = induction.new_model(tokenizers[False], recipe)
-    point = next(pretraining.train(model, "base", recipe, tokenizers[False]))
+    point = next(pretraining.train(model, "base", recipe, tokenizers[False], WORDING))
     committed = read_json(pretraining.training_file(DIRECTORY, "base"))["curve"][0]
     assert (point["step"], point["stage"]) == (committed["step"], committed["stage"])
     assert point["loss"] == pytest.approx(committed["loss"], rel=1e-3)
@@ -69,7 +70,8 @@ def test_the_learning_rate_goes_up_stays_and_goes_down():
 def test_training_from_scratch_is_repeatable_and_saves_a_loadable_model(tmp_path):
     settings = load("smoke")[1].pretraining
     role, tokenizer = settings.roles["base"], world_tokenizer(settings)
-    curves = [pretraining.train_role("base", role, tokenizer, tmp_path / name) for name in "ab"]
+    curves = [pretraining.train_role("base", role, tokenizer, WORDING, tmp_path / name)
+              for name in "ab"]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ab"]
     assert weights[0] == weights[1] and curves[0] == curves[1]
     assert loading.load(tmp_path / "a", device="cpu")[0].dtype == torch.float32

@@ -67,3 +67,56 @@ def test_soft_names_by_hand():
         "precision": 0, "recall": 0, "f1": 0}
     assert competencies.soft_f1(named("a", "b"), named("b", "a"), embed)["f1"] == pytest.approx(1)
     assert competencies.soft_f1(None, named("a"), embed)["f1"] == 0
+
+
+OPEN = {"domain": "physics", "competencies": [
+    {"name": "wave maps", "description": "Draws them for tides.", "aliases": ["WM", "sea charts"],
+     "wordings": ["Draws them for tides.", "Charts what belongs to tides."]},
+    {"name": "tide tables", "description": "Computes them.", "aliases": ["TT"],
+     "wordings": ["Computes them."]}]}
+
+
+def test_an_alias_is_as_right_as_the_name():
+    found = named("wm", "tide tables")
+    assert competencies.precision_recall_f1(found, OPEN) == {"precision": 1, "recall": 1, "f1": 1}
+    assert competencies.stem_f1(named("Sea chart"), OPEN)["precision"] == 0, "no alias, by letters"
+    assert competencies.stem_f1(named("Sea charts", "TT"), OPEN)["f1"] == 1
+    # Junk stays wrong: parts of a name, another's letters.
+    junk = named("WT", "sea", "maps of waves")
+    assert competencies.precision_recall_f1(junk, OPEN)["f1"] == 0
+
+
+def test_two_aliases_of_one_competency_are_a_repetition():
+    twice = named("wave maps", "WM")
+    assert competencies.precision_recall_f1(twice, OPEN) == pytest.approx(
+        {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2})
+    profile_of_both = profile(("WM", "Draws them for tides."), ("sea charts", "Draws it."))
+    assert competencies.pairs(profile_of_both, OPEN) == [(0, 0, 1.0)], "the second finds it taken"
+
+
+def test_a_faithful_paraphrase_earns_all_and_a_hollow_one_nothing():
+    faithful = profile(("sea charts", "Charts what belongs to tides."), ("TT", "Computes them."))
+    assert competencies.similarity(faithful, OPEN) == pytest.approx(1.0)
+    assert competencies.description_f1(faithful, OPEN) == 1
+    # The object is another: "charts what belongs to" are four of five words.
+    wrong = profile(("WM", "Charts what belongs to moons."))
+    assert competencies.description_f1(wrong, OPEN) == pytest.approx(4 / 5)
+    # Only the object is right: one word of three, and one of four.
+    hollow = profile(("WM", "Knows about tides."))
+    assert competencies.description_f1(hollow, OPEN) == pytest.approx(2 / 7)
+    assert competencies.description_f1(profile(("WM", "Has broad skills.")), OPEN) == 0
+    # Stuffed with both wordings: 9 words against 4 and 5.
+    stuffed = profile(("WM", "Draws them for tides. Charts what belongs to tides."))
+    assert competencies.description_f1(stuffed, OPEN) == pytest.approx(10 / 14)
+
+
+def test_a_reference_without_aliases_is_taken_by_its_letters():
+    own = profile(("wave maps", "Draws them for tides."))
+    other = profile(("WM", "Charts what belongs to tides."))
+    assert competencies.similarity(other, own) == pytest.approx(0.1)
+
+
+def test_soft_names_read_an_alias_as_the_name():
+    vectors = {"wave maps": [1, 0], "tide tables": [0, 1], "WM": [0, 1]}
+    found = competencies.soft_f1(named("WM"), OPEN, lambda names: [vectors[n] for n in names])
+    assert found == pytest.approx({"precision": 1, "recall": 1 / 2, "f1": 2 / 3})

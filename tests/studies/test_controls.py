@@ -1,6 +1,9 @@
 """Controls of preference tuning."""
+import random
+
 import pytest
 
+from lib.competencies import world
 from lib.competencies.world import VAGUE
 from lib.judging.judges import WORST, Scoring, TrueDescriptions, TrueNames
 from lib.studies import controls
@@ -81,3 +84,29 @@ def test_a_control_stands_beside_the_base_and_beside_what_it_controls_for():
                             control=written(one, TRUTH), base=written(one, one))["names"]
     assert found["over_base"]["rate"] == 0.75, "a tie is half a win"
     assert found["ahead"]["rate"] == 0.25 and found["ahead"]["n"] == 2
+
+
+def candidates_of(wording, level, count):
+    faults = dict.fromkeys(("missing", "invented", "domain", "padded", "repeated"), 0.0)
+    faults |= {"vague": level, "distractor": level}
+    for split in ("train", "test"):
+        for number in range(count):
+            rows = world.author(f"{split}-{number}", 3, world.seen_domains(), wording=wording)
+            drawn = [world.spoil(rows, random.Random(f"{split}/{number}/{k}"), faults, wording)
+                     for k in range(8)]
+            yield {"split": split, "profiles": [*drawn, None]}
+
+
+def test_a_blacklist_of_the_training_candidates_covers_the_plain_world_and_not_the_open_one():
+    def covered(wording, level):
+        rows = list(candidates_of(wording, level, 60))
+        phrases = controls.empty_phrases(rows)
+        of_test = [profile for row in rows if row["split"] == "test" for profile in row["profiles"]]
+        return phrases, controls.coverage(phrases, of_test)
+    phrases, coverage = covered("plain", 0.2)
+    assert set(phrases) == set(VAGUE) and coverage["rate"] == 1
+    phrases, coverage = covered("open", 0.55)
+    assert len(phrases) > 1000 and coverage["n"] > 1000 and coverage["rate"] < 0.05
+    rule = controls.Blacklist(phrases)
+    assert rule.score("a", described(("tide tables", phrases[0]))) == -1
+    assert rule.score("a", described(("tide tables", VAGUE[0]))) == 0

@@ -35,6 +35,7 @@ class Authors(Section):
 class Data(Section):
     """Where abstracts come from, and when two of them are too similar."""
     source: Literal["synthetic", "files", "openalex"]
+    wording: Literal["plain", "open"]
     seed: int = Seed
     authors: Authors
     path: str

@@ -5,25 +5,25 @@ that is known. The gate is the decision on the tests: it opens for a step that m
 """
 import random
 import re
-from collections.abc import Callable
 from typing import Any
 
 from torch.nn import Module
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from lib.competencies import prompts, world
-from lib.core.rows import Abstract, Profile
+from lib.core.rows import Profile
 from lib.core.sections.models import Models
 from lib.core.sections.studies import Decoding
 from lib.metrics import stats
 from lib.metrics.competencies import precision_recall_f1
 from lib.studies.evaluation import write_profiles
+from lib.studies.generalisation import open_changes
+from lib.studies.generalisation.editing import Abstracts, edited, inserted, sentences, shown
 
 PASS = 0.9  # share of the tests that a step has to meet
 # {"id", "kind", "before": abstracts or None, "after": abstracts, "expectation": a sentence,
 # "expected": what `broken` checks}, once taken also {"profiles": of both sides, "broken": phrases}.
 Test = dict[str, Any]
-Abstracts = list[Abstract]
 Change = tuple[Abstracts, str, dict[str, Any]]  # abstracts after it, expectation, expected
 
 
@@ -104,19 +104,22 @@ KINDS = {"add": add, "drop": drop, "rename": rename, "reorder": reorder, "paraph
          "domain": domain, "distractor": distractor, "unseen domain": unseen}
 
 
-def build(count: int, seed: int, floor: float, tolerance: int = 0) -> list[Test]:
+def build(count: int, seed: int, floor: float, tolerance: int = 0,
+          wording: str = "plain") -> list[Test]:
     """`count` tests, as many of each kind as can be.
 
     floor: F1 that an author of an unseen domain has to reach. tolerance: how many names may go, and
-    how many may come, where the same ones are expected.
+    how many may come, where the same ones are expected. wording: of the authors.
     """
     tests = []
+    kinds = open_changes.KINDS if wording == "open" else KINDS
     for number in range(count):
         kind = list(KINDS)[number % len(KINDS)]
         new = kind == "unseen domain"
-        rows = suitable(seed, number, list(world.lexicon()[1]) if new else world.seen_domains())
+        domains = list(world.lexicon()[1]) if new else world.seen_domains()
+        rows = suitable(seed, number, domains, wording)
         rng = random.Random(f"{seed}/gate/{number}")
-        after, expectation, expected = KINDS[kind](rows, rng)
+        after, expectation, expected = kinds[kind](rows, rng)
         if "f1" in expected:
             expected = {**expected, "floor": floor}
         if "keeps" in expected and tolerance:
@@ -128,9 +131,10 @@ def build(count: int, seed: int, floor: float, tolerance: int = 0) -> list[Test]
     return tests
 
 
-def suitable(seed: int, number: int, domains: list[str]) -> Abstracts:
+def suitable(seed: int, number: int, domains: list[str], wording: str) -> Abstracts:
     """A fresh author who shows four competencies or more: without one a profile stays complete."""
-    attempts = (world.author(f"gate-{number}-{attempt}", seed, domains) for attempt in range(100))
+    attempts = (world.author(f"gate-{number}-{attempt}", seed, domains, wording=wording)
+                for attempt in range(100))
     return next(rows for rows in attempts if len(shown(rows)) >= 4)
 
 
@@ -139,15 +143,15 @@ def broken(test: Test, before: Profile | None, after: Profile | None) -> list[st
 
     before, after: the profiles, None where unreadable.
     """
-    expected, wrong = test["expected"], []
+    expected, wrong, known = test["expected"], [], test["expected"].get("aliases", {})
     if after is None or (before is None and "keeps" in expected):
         return ["no readable profile"]
-    found = names(after)
+    found = names(after, known)
     wrong += [f"does not name {name}" for name in expected.get("names", []) if name not in found]
     wrong += [f"names {name}" for name in expected.get("lacks", []) if name in found]
     if "keeps" in expected:
-        had, has = (names(profile) - set(expected["keeps"])  # type: ignore[arg-type]  # both known
-                    for profile in (before, after))
+        had, has = (names(profile, known)  # type: ignore[arg-type]  # both are readable
+                    - set(expected["keeps"]) for profile in (before, after))
         if max(len(had - has), len(has - had)) > expected.get("tolerance", 0):
             wrong += [f"lost {name}" for name in sorted(had - has)]
             wrong += [f"gained {name}" for name in sorted(has - had)]
@@ -204,12 +208,10 @@ def outcome(rows: list[Test]) -> dict[str, Any]:
             "kinds": {kind: stats.rate(sum(met), len(met)) for kind, met in kinds.items()}}
 
 
-def shown(rows: Abstracts) -> list[str]:
-    return [item["name"] for row in rows for item in row["truth"]["shown"]]
-
-
-def names(profile: Profile) -> set[str]:
-    return {item["name"].casefold() for item in profile["competencies"]}
+def names(profile: Profile, aliases: dict[str, str]) -> set[str]:
+    """The names of a profile in lower case. aliases: {another name: what the tests call it}."""
+    found = {item["name"].casefold() for item in profile["competencies"]}
+    return {aliases.get(name, name) for name in found}
 
 
 def fresh(rows: Abstracts, rng: random.Random) -> dict[str, str]:
@@ -218,21 +220,3 @@ def fresh(rows: Abstracts, rng: random.Random) -> dict[str, str]:
     text = " ".join(row["text"] for row in rows)
     name = next(name for name in world.distinct_names(words, 50, rng) if name not in text)
     return world.competency(name, rng.choice(words["objects"]), rng.choice(list(world.SHOWN)))
-
-
-def sentences(row: Abstract) -> list[str]:
-    return re.split(r"(?<=\.) ", row["text"])
-
-
-def inserted(rows: Abstracts, abstract: int, sentence: str, rng: random.Random) -> Abstracts:
-    """The abstracts with a sentence put into one of them, never before its first."""
-    parts = sentences(rows[abstract])
-    parts.insert(rng.randint(1, len(parts)), sentence)
-    changed: Abstract = {**rows[abstract], "text": " ".join(parts)}
-    return [*rows[:abstract], changed, *rows[abstract + 1:]]
-
-
-def edited(rows: Abstracts, change: Callable[[str], str]) -> Abstracts:
-    """The abstracts with each sentence changed; an abstract that loses its only sentence goes."""
-    texts = [" ".join(filter(None, map(change, sentences(row)))) for row in rows]
-    return [{**row, "text": text} for row, text in zip(rows, texts) if text]

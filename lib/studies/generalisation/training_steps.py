@@ -45,11 +45,11 @@ def explain(text: str, profile: Profile, rivals: list[str]) -> str:
 
 
 def explainable(wanted: Gate, rows: list[Prompt], preferences: list[Preference], style: str,
-                ) -> list[tuple[list[Message], Profile, list[str]]]:
+                wording: str = "plain") -> list[tuple[list[Message], Profile, list[str]]]:
     """What explanation tuning learns from, of training authors and of fresh synthetic ones.
 
     The profile is the true one or, where nobody knows it, the best answer; the names beside it are
-    those in the candidates or, for fresh authors, those merely mentioned.
+    those in the candidates or, for fresh authors, those merely mentioned. wording: of the latter.
     """
     candidates: dict[str, dict[str, None]] = {}
     answers = {str(messages): text for messages, text in best(preferences)}
@@ -65,7 +65,7 @@ def explainable(wanted: Gate, rows: list[Prompt], preferences: list[Preference],
             found.append((row["messages"], profile, list(candidates.get(row["id"], {}))))
     domains = world.seen_domains()
     for number in range(wanted.authors):
-        own = world.author(f"explained-{number}", wanted.seed, domains, wanted.invented)
+        own = world.author(f"explained-{number}", wanted.seed, domains, wanted.invented, wording)
         mentioned = [name for abstract in own for name in abstract["truth"]["mentioned"]]
         found.append((prompts.messages(own, style), world.truth(own), mentioned))
     random.Random(wanted.seed).shuffle(found)
@@ -73,13 +73,13 @@ def explainable(wanted: Gate, rows: list[Prompt], preferences: list[Preference],
 
 
 def lessons(wanted: Gate, rows: list[Prompt], preferences: list[Preference], style: str,
-            ) -> dict[str, list[Lesson]]:
+            wording: str = "plain") -> dict[str, list[Lesson]]:
     """What each step learns: the best answers, profiles explained, and the same unexplained.
 
     Every second sample of explanation tuning has its explanation in the system message; the others
     teach to do without, as in the behaviour tests.
     """
-    samples = explainable(wanted, rows, preferences, style)
+    samples = explainable(wanted, rows, preferences, style, wording)
     plain: list[Lesson] = [(messages, profiles.render(profile)) for messages, profile, _ in samples]
     explained: list[Lesson] = []
     for number, (messages, profile, rivals) in enumerate(samples):
