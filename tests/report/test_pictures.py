@@ -40,6 +40,8 @@ def test_the_diagram_says_what_each_step_handled():
     picture = pictures.diagram(metrics)
     ElementTree.fromstring(picture)
     for number in ("640", "2,240", "15,228", "2,210", "987", "154,624"):
-        assert picture.count(number) == 2, "drawn, and told to who does not see it"
-    tops = [int(top) for top in re.findall(r'<rect x="2" y="(\d+)"', picture)]
-    assert tops == sorted(tops) and len(tops) == 7
+        assert picture.count(number) == 4, "drawn, and told to who does not see it: wide and narrow"
+    wide, narrow = picture.split('<svg class="narrow"')
+    tops = [int(top) for top in re.findall(r'<rect x="2" y="(\d+)"', narrow)]
+    assert tops == sorted(set(tops)) and len(tops) == 7, "one step below the other"
+    assert wide.count("<rect") == 7 and len(set(re.findall(r'<rect x="\d+" y="(\d+)"', wide))) == 2
