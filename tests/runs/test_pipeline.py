@@ -45,7 +45,7 @@ def test_the_smoke_pipeline(tmp_path):
     run(project, "dvc", "repro", "03_dpo")
     in_one_process(project, *REST)
     run(project, "lib", "report")
-    run(project, "dvc", "commit", "--force")
+    run(project, "dvc", "commit", "--force", "dvc.yaml")
     metrics = {
         path.stem: json.loads(path.read_text())
         for path in (project / "reports/metrics").glob("[0-9]*.json")
