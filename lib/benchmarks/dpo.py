@@ -5,7 +5,6 @@ once, in a process of its own; lib/benchmarks/cases.py says what is measured and
 """
 import itertools
 import random
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -127,6 +126,8 @@ def step(method: str, family: str, size: str, prompt: int, completion: int, k: i
     much all this raised the peak of the process over that with the model loaded.
     """
     import torch  # see new_model
+
+    from lib.training.parallel import peak_memory  # see new_model
     torch.set_num_threads(threads)
     rows = tournament(prompt, completion, k, pairs)
     with tempfile.TemporaryDirectory() as folder:
@@ -143,11 +144,6 @@ def step(method: str, family: str, size: str, prompt: int, completion: int, k: i
     return {"method": method, "family": family, "size": size, "prompt": prompt,
             "completion": completion, "k": k, "pairs": pairs, "seconds_per_pair": seconds / pairs,
             "peak_mb": peak, "training_mb": peak - before}
-
-
-def peak_memory() -> float:
-    """The largest memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def draw(prompt: int, new: int, k: int, threads: int) -> dict[str, Any]:

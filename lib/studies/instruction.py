@@ -1,5 +1,4 @@
 """Tuning by instruction: an adapter for one question, and models that only answer it."""
-import resource
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from lib.metrics.labels import label_rates
 from lib.models import loading, lora
 from lib.tasks import job_ads, sentiment
 from lib.tasks.classification import ask, baselines, prompt
-from lib.training import sft
+from lib.training import parallel, sft
 
 METHODS = {"lora": ("lora", "none"), "8bit": ("lora", "8bit"), "qlora": ("lora", "4bit"),
            "full": ("full", "none")}  # what is trained, and in how many bits its base is kept
@@ -127,7 +126,7 @@ def _peak_memory():
     """The largest memory so far, in MB: of the GPU, or without one of the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2 ** 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
+    return parallel.peak_memory()
 
 
 def answers(wanted: Instruction, loaded: tuple[Module, Tokenizer], rows: list[Labelled],

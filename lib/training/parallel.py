@@ -2,6 +2,7 @@
 idle, a second training does not.
 """
 import json
+import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -62,6 +63,11 @@ def apart(function: Callable, *arguments: Any) -> Any:
     context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(1, mp_context=context, initializer=silence) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def peak_memory() -> float:
+    """The largest memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def made_of(arguments: tuple) -> str:

@@ -18,13 +18,21 @@ from lib.metrics import stats
 from lib.metrics.competencies import precision_recall_f1
 from lib.studies.evaluation import write_profiles
 from lib.studies.generalisation import open_changes
-from lib.studies.generalisation.editing import Abstracts, edited, inserted, sentences, shown
+from lib.studies.generalisation.editing import (
+    Abstracts,
+    Change,
+    edited,
+    inserted,
+    reorder,
+    sentences,
+    shown,
+    unseen,
+)
 
 PASS = 0.9  # share of the tests that a step has to meet
 # {"id", "kind", "before": abstracts or None, "after": abstracts, "expectation": a sentence,
 # "expected": what `broken` checks}, once taken also {"profiles": of both sides, "broken": phrases}.
 Test = dict[str, Any]
-Change = tuple[Abstracts, str, dict[str, Any]]  # abstracts after it, expectation, expected
 
 
 def add(rows: Abstracts, rng: random.Random) -> Change:
@@ -49,16 +57,6 @@ def rename(rows: Abstracts, rng: random.Random) -> Change:
     return (edited(rows, lambda sentence: sentence.replace(old, new)),
             f"With {old} renamed to {new} in the abstracts, the profile names {new} and not {old}.",
             {"names": [new], "lacks": [old]})
-
-
-def reorder(rows: Abstracts, rng: random.Random) -> Change:
-    """The abstracts come in another order."""
-    order = list(range(len(rows)))
-    while order == sorted(order):
-        rng.shuffle(order)
-    numbers = ", ".join(str(i + 1) for i in order)
-    return ([rows[i] for i in order], f"With the abstracts in the order {numbers}, the profile "
-            "names the same competencies, in whatever order.", {"keeps": []})
 
 
 def paraphrase(rows: Abstracts, rng: random.Random) -> Change:
@@ -92,12 +90,6 @@ def distractor(rows: Abstracts, rng: random.Random) -> Change:
     return (inserted(rows, rng.randrange(len(rows)), sentence, rng),
             f"With “{sentence}” added, the profile names the same competencies, and not {name}.",
             {"lacks": [name], "keeps": [name]})
-
-
-def unseen(rows: Abstracts, rng: random.Random) -> Change:
-    """An author of a domain that no training has seen."""
-    return (rows, f"The competencies of an author in {rows[0]['domain']} are found with an F1 of "
-            "at least {floor}.", {"f1": world.truth(rows)})
 
 
 KINDS = {"add": add, "drop": drop, "rename": rename, "reorder": reorder, "paraphrase": paraphrase,

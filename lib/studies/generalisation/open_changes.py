@@ -6,13 +6,11 @@ to the name that the test has for it.
 import random
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from lib.competencies import open_authors, open_wording, world
 from lib.core.rows import Competency
-from lib.studies.generalisation.editing import Abstracts, edited, inserted, sentences
-
-Change = tuple[Abstracts, str, dict[str, Any]]  # as in `behaviour_tests`
+from lib.studies.generalisation import editing
+from lib.studies.generalisation.editing import Abstracts, Change, edited, inserted, sentences
 
 
 def add(rows: Abstracts, rng: random.Random) -> Change:
@@ -49,13 +47,8 @@ def rename(rows: Abstracts, rng: random.Random) -> Change:
 
 def reorder(rows: Abstracts, rng: random.Random) -> Change:
     """The abstracts come in another order."""
-    order = list(range(len(rows)))
-    while order == sorted(order):
-        rng.shuffle(order)
-    numbers = ", ".join(str(i + 1) for i in order)
-    return ([rows[i] for i in order], f"With the abstracts in the order {numbers}, the profile "
-            "names the same competencies, in whatever order.",
-            {"keeps": [], "aliases": aliases(rows)})
+    after, expectation, expected = editing.reorder(rows, rng)
+    return after, expectation, {**expected, "aliases": aliases(rows)}
 
 
 def paraphrase(rows: Abstracts, rng: random.Random) -> Change:
@@ -94,15 +87,9 @@ def distractor(rows: Abstracts, rng: random.Random) -> Change:
              "aliases": aliases(rows, item)})
 
 
-def unseen(rows: Abstracts, rng: random.Random) -> Change:
-    """An author of a domain that no training has seen."""
-    return (rows, f"The competencies of an author in {rows[0]['domain']} are found with an F1 of "
-            "at least {floor}.", {"f1": world.truth(rows)})
-
-
 KINDS: dict[str, Callable[[Abstracts, random.Random], Change]] = {
     "add": add, "drop": drop, "rename": rename, "reorder": reorder, "paraphrase": paraphrase,
-    "domain": domain, "distractor": distractor, "unseen domain": unseen}
+    "domain": domain, "distractor": distractor, "unseen domain": editing.unseen}
 
 
 def called(item: Competency) -> list[str]:
