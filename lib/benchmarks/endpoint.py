@@ -79,7 +79,7 @@ async def sdk_alone(endpoint: Endpoint, requests: list[Request]) -> list[Any]:
     async def work() -> None:
         for request in todo:
             answer = await client.post(
-                "/chat/completions", body=endpoint.body(request["messages"]), cast_to=str)
+                "/chat/completions", body=endpoint.body(request), cast_to=str)
             replies.append(read_answer(answer))
 
     async with client:

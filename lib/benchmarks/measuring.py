@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from lib.core.records import Journal
 from lib.core.rows import Rate
-from lib.core.sections.judging import Endpoint as Section
+from lib.core.sections.servers import Endpoint as Section
 from lib.core.settings import load
 
 

@@ -208,3 +208,4 @@ class Request(TypedDict):
     """One call to a language model."""
     messages: list[Message]
     repeat: NotRequired[int]
+    seed: NotRequired[int]

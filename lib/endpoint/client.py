@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from lib.core.records import DataError, well_formed
 from lib.core.rows import Message, Request
-from lib.core.sections.judging import Endpoint as Settings
+from lib.core.sections.servers import Endpoint as Settings
 from lib.endpoint.run import Run
 from lib.endpoint.store import Calls, Reply, call_key
 
@@ -25,20 +25,22 @@ TEMPLATE_TOKENS = 32  # per message: the chat template's, and what it may add on
 class Endpoint:
     """One model under one name.
 
-    calls: keeps its answers. schema: the JSON schema of an answer, or None for free text. What
-    the server turns out to refuse (a way to ask for JSON, a parameter) is left out from then on
-    and said in `notes`. Raises DataError where the key is not in the environment.
+    calls: keeps its answers. schema: the JSON schema of an answer, or None for free text. more:
+    parameters of sampling besides those in `settings`, such as top_p. What the server turns out to
+    refuse (a way to ask for JSON, a parameter) is left out from then on and said in `notes`. Raises
+    DataError where the key is not in the environment.
     """
 
     def __init__(self, name: str, model: str, settings: Settings, calls: Calls,
-                 schema: dict | None = None):
+                 schema: dict | None = None, **more: float):
         self.name, self.model, self.settings = name, model, settings
-        self.calls, self.schema = calls, schema
+        self.calls, self.schema, self.more = calls, schema, more
         self.key = self._read_key(settings.key_variable)
         chosen = FORMATS if settings.structured == "auto" else [settings.structured]
         self.formats = ["text"] if schema is None else chosen
-        self.parameters = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-        self.notes, self.longer = list[str](), 1.0
+        self.parameters = {"temperature": settings.temperature, "max_tokens": settings.max_tokens,
+                           **more}
+        self.notes, self.longer, self.takes_seed = list[str](), 1.0, True
 
     def ask(self, requests: list[Request], description: str = "") -> list[Reply]:
         """One reply per request, in order.
@@ -50,8 +52,7 @@ class Endpoint:
         keys = [self._key(request) for request in requests]
         with self.calls.alone():
             replies = {key: answer for key in set(keys) if (answer := self.calls.get(key))}
-            todo = {key: request["messages"] for key, request in zip(keys, requests)
-                    if key not in replies}
+            todo = {key: request for key, request in zip(keys, requests) if key not in replies}
             if todo:
                 with tqdm(total=len(replies) + len(todo), initial=len(replies),
                           desc=description or self.name, unit="call") as bar:
@@ -81,10 +82,13 @@ class Endpoint:
         settings = self.settings
         return (prompt_tokens * settings.price_in + completion_tokens * settings.price_out) / 1e6
 
-    def body(self, messages: list[Message]) -> dict:
+    def body(self, request: Request) -> dict:
         """The request as the server is known to take it."""
-        clean = [{**message, "content": well_formed(message["content"])} for message in messages]
-        body = {"model": self.model, "messages": clean, **self.parameters}
+        clean = [{**message, "content": well_formed(message["content"])}
+                 for message in request["messages"]]
+        body: dict = {"model": self.model, "messages": clean, **self.parameters}
+        if self.takes_seed and "seed" in request:
+            body["seed"] = request["seed"]
         if self.formats[0] == "json_object":
             body["response_format"] = {"type": "json_object"}
         elif self.formats[0] == "json_schema":
@@ -92,27 +96,36 @@ class Endpoint:
             body["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return body
 
-    def adapt(self, body: dict, message: str) -> bool:
-        """Leave out what the server refused in a request: whether the next one will differ."""
+    def adapt(self, request: Request, body: dict, message: str) -> bool:
+        """Leave out what the server refused in a body: whether the next one will differ."""
         refused = f"{self.name}: the server refused"
         formed = "response_format" in body and len(self.formats) > 1
         if formed and re.search(FORMAT_WORDS, message):
             # Otherwise a call in flight beside this one has stepped down already.
-            if body == self.body(body["messages"]):
+            if body == self.body(request):
                 self.notes.append(f"{refused} {self.formats[0]}; asked for {self.formats[1]}")
                 self.formats = self.formats[1:]
-        elif "temperature" in self.parameters and re.search(r"\btemperature\b", message):
-            del self.parameters["temperature"]
-            self.notes.append(f"{refused} temperature; asked without it")
+        elif left_out := self._optional(message):
+            self.parameters.pop(left_out, None)
+            self.takes_seed &= left_out != "seed"
+            self.notes.append(f"{refused} {left_out}; asked without it")
         elif "max_tokens" in self.parameters and re.search(r"\bmax_completion_tokens\b", message):
             self.parameters["max_completion_tokens"] = self.parameters.pop("max_tokens")
             self.notes.append(f"{refused} max_tokens; asked with max_completion_tokens")
-        return body != self.body(body["messages"])
+        return body != self.body(request)
+
+    def _optional(self, message):
+        """The parameter that an error speaks of, where a request can do without it; else None."""
+        sent = {"temperature", *self.more} & self.parameters.keys()
+        sent |= {"seed"} if self.takes_seed else set()
+        return next((name for name in sorted(sent) if re.search(rf"\b{name}\b", message)), None)
 
     def _key(self, request):
         deciding = ("structured", "temperature", "max_tokens")
         parts = {"name": self.name, "model": self.model, "schema": self.schema,
-                 **{field: getattr(self.settings, field) for field in deciding}}
+                 **{field: getattr(self.settings, field) for field in deciding}, **self.more}
+        if "seed" in request:
+            parts["seed"] = request["seed"]
         return call_key(parts, request["messages"], request.get("repeat", 0))
 
     def _read_key(self, variable):

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lib.core.records import DataError
-from lib.core.rows import Message
+from lib.core.rows import Request
 from lib.endpoint.answers import Failure
 from lib.endpoint.gate import Gate
 from lib.endpoint.server import Replica
@@ -20,9 +20,9 @@ JITTER = random.Random()  # its own generator: pauses must not use up a notebook
 
 
 class Run:
-    """One `ask` at work. endpoint: the `client.Endpoint` that asks. todo: {key: messages}."""
+    """One `ask` at work. endpoint: the `client.Endpoint` that asks. todo: {key: request}."""
 
-    def __init__(self, endpoint: Any, todo: dict[str, list[Message]], bar: tqdm):
+    def __init__(self, endpoint: Any, todo: dict[str, Request], bar: tqdm):
         self.endpoint, self.settings, self.calls = endpoint, endpoint.settings, endpoint.calls
         self.bar, self.todo, self.total = bar, iter(todo.items()), len(todo)
         self.replies: dict[str, Reply] = {}
@@ -95,20 +95,20 @@ class Run:
 
     async def work(self) -> None:
         try:
-            for key, messages in self.todo:
-                answer = await self.settle(key, messages)
+            for key, request in self.todo:
+                answer = await self.settle(key, request)
                 if answer is None:
                     return
                 self.replies[key] = answer
         except Exception as error:  # a mistake of ours may not pass for a failed call
             self.stop(error)
 
-    async def settle(self, key: str, messages: list[Message]) -> Reply | None:
+    async def settle(self, key: str, request: Request) -> Reply | None:
         """Ask until there is an answer or no retry is left. None where the run stops first."""
         tries, replica = 0, None
         while not self.reason:
-            body, cost = self.endpoint.body(messages), 0.0
-            tokens = self.endpoint.prompt_tokens(messages)
+            body, cost = self.endpoint.body(request), 0.0
+            tokens = self.endpoint.prompt_tokens(request["messages"])
             worst = self.endpoint.cost(tokens, self.settings.max_tokens)
             if not await self.gate.enter(worst):
                 self.stop(f"{self.gate.spent:.6g} of the budget of {self.settings.budget:g} is "
@@ -129,7 +129,7 @@ class Run:
             if failure.cure == "stop":
                 self.stop(f"{replica.host} says {failure}")
                 return None
-            if failure.cure == "adapt" and self.endpoint.adapt(body, str(failure)):
+            if failure.cure == "adapt" and self.endpoint.adapt(request, body, str(failure)):
                 continue
             pause = replica.fail(failure, started)
             if failure.cure == "adapt" or tries == self.settings.retries:

@@ -7,9 +7,9 @@ from lib.competencies import verdicts
 from lib.competencies.profiles import parse
 from lib.core.records import DataError, Journal
 from lib.core.rows import Prompt, Verdict, Vote
-from lib.core.sections.judging import Endpoint as Server
 from lib.core.sections.judging import Judging, Panelist
 from lib.core.sections.preset import Preset
+from lib.core.sections.servers import Endpoint as Server
 from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
 from lib.judging.chat import Chat, LocalChat, abstracts_of

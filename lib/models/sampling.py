@@ -1,5 +1,6 @@
 """Drawing completions: each prompt is read once and continued K times, by its own randomness."""
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -11,12 +12,22 @@ from transformers.generation.logits_process import LogitsProcessorList
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase as Tokenizer
 
 from lib.core.records import Journal, digest
-from lib.core.rows import Completion
+from lib.core.rows import Completion, Prompt
 from lib.models import identity
-from lib.models.chats import left_padded
+from lib.models.chats import encode_chats, left_padded
 from lib.models.noise import SeededSampler
 from lib.models.scoring import token_logps
 from lib.models.shared_prompt import Written, can_share, write
+
+
+class Writer(ABC):
+    """Who writes to prompts and is no model of this process."""
+
+    @abstractmethod
+    def complete(self, prompts: list[Prompt], description: str = "", k: int = 1,
+                 temperature: float = 0.0, top_p: float = 1.0, max_new_tokens: int = 256,
+                 seed: int = 0, with_logps: bool = False) -> dict[str, list[Completion]]:
+        """{prompt id: k completions}; the options are those of `complete` below."""
 
 
 def seed_of(seed: int, key: str) -> int:
@@ -71,6 +82,20 @@ def row_keys(made_by: str, items: Iterable[tuple[str, list[int]]],
              decoding: dict[str, Any]) -> dict[str, str]:
     """{key: key of its row in a journal}, of all that decides what is drawn for it."""
     return {key: digest([made_by, decoding, key, ids]) for key, ids in items}
+
+
+def complete_prompts(model: Module | Writer, tokenizer: Tokenizer | None, prompts: list[Prompt],
+                     batch_size: int, journal: Journal | None = None, description: str = "sampling",
+                     **decoding: Any) -> dict[str, list[Completion]]:
+    """{prompt id: completions} of many prompts, by a model or by who writes without one here.
+
+    tokenizer: a model's. decoding: options of `complete`.
+    """
+    if isinstance(model, Writer):
+        return model.complete(prompts, description, **decoding)
+    ids = encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
+    items = list(zip([prompt["id"] for prompt in prompts], ids, strict=True))
+    return complete_all(model, tokenizer, items, batch_size, journal, description, **decoding)
 
 
 def _completion(tokenizer, row, with_logps):

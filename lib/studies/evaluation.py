@@ -13,28 +13,26 @@ from lib.core.sections.models import Models
 from lib.core.sections.studies import Decoding
 from lib.metrics import stats
 from lib.metrics.competencies import compliant, names_in, precision_recall_f1, similarity
-from lib.models.chats import encode_chats
-from lib.models.sampling import complete_all
+from lib.models.sampling import Writer, complete_prompts
 
 
-def write_profiles(name: str, model: Module, tokenizer: Tokenizer, prompts: list[Prompt],
-                   models: Models, decoding: Decoding, seed: int, journal: Journal | None = None,
-                   sure: bool = False) -> list[Written]:
+def write_profiles(name: str, model: Module | Writer, tokenizer: Tokenizer | None,
+                   prompts: list[Prompt], models: Models, decoding: Decoding, seed: int,
+                   journal: Journal | None = None, sure: bool = False) -> list[Written]:
     """One profile per prompt by one model, in the prompts' order. name: what the bar calls it.
 
-    sure: competencies have a confidence, see `with_confidence`.
+    sure: competencies have a confidence, see `with_confidence`; of a model loaded here only.
     """
-    keys = [prompt["id"] for prompt in prompts]
-    ids = encode_chats(tokenizer, [prompt["messages"] for prompt in prompts])
     # One answer a prompt, where sampling writes K: so more prompts fit into a batch.
-    drawn = complete_all(model, tokenizer, list(zip(keys, ids)), 4 * models.batch_size, journal,
-                         f"{name} writes", temperature=decoding.temperature, top_p=decoding.top_p,
-                         max_new_tokens=models.max_new_tokens, seed=seed, with_logps=sure)
+    drawn = complete_prompts(model, tokenizer, prompts, 4 * models.batch_size, journal,
+                             f"{name} writes", temperature=decoding.temperature,
+                             top_p=decoding.top_p, max_new_tokens=models.max_new_tokens, seed=seed,
+                             with_logps=sure)
     rows: list[Any] = []
-    for key in keys:
+    for key in (prompt["id"] for prompt in prompts):
         completion = drawn[key][0]
         profile = parse(completion["text"])
-        if sure and profile:
+        if sure and profile and tokenizer:
             profile = with_confidence(
                 profile, completion, lambda ids: tokenizer.decode(ids, skip_special_tokens=True))
         kept = {field: completion[field] for field in ("text", "tokens", "finished")}

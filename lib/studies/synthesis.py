@@ -18,7 +18,7 @@ from lib.core.settings import ROOT
 from lib.judging.judges import Scoring
 from lib.metrics.overlap import contaminated, distinct_completions, near_duplicates
 from lib.models.chats import encode_chats
-from lib.models.sampling import complete_all
+from lib.models.sampling import Writer, complete_prompts
 
 LONGEST_TOKEN = 50  # characters: what is longer on average is no language
 SPLITS = ("warm_start", "train", "validation", "test", "held_out")
@@ -200,7 +200,7 @@ def printable(prompt: Prompt, shown: bool) -> list[Message]:
     return [*chat, Message(role="user", content=words)]
 
 
-def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],
+def sample_candidates(model: Module | Writer, tokenizer: Tokenizer | None, asked: list[Prompt],
                       wanted: sections.Candidates, models: Models,
                       journal: Journal | None = None) -> list[Candidates]:
     """K candidate profiles for each prompt.
@@ -208,11 +208,9 @@ def sample_candidates(model: Module, tokenizer: Tokenizer, asked: list[Prompt],
     Each completion has a status: "ok", "unfinished" (cut by the length limit), "unreadable" (no
     profile found) or "duplicate" (of an earlier one). Only "ok" ones enter the tournament.
     """
-    ids = encode_chats(tokenizer, [row["messages"] for row in asked])
-    items = list(zip([row["id"] for row in asked], ids))
-    drawn = complete_all(model, tokenizer, items, models.batch_size, journal, "candidates",
-                         k=wanted.k, temperature=wanted.temperature, top_p=wanted.top_p,
-                         max_new_tokens=models.max_new_tokens, seed=wanted.seed)
+    drawn = complete_prompts(model, tokenizer, asked, models.batch_size, journal, "candidates",
+                             k=wanted.k, temperature=wanted.temperature, top_p=wanted.top_p,
+                             max_new_tokens=models.max_new_tokens, seed=wanted.seed)
     return [candidate_row(row, drawn[row["id"]], models.base, wanted.near_duplicate)
             for row in asked]
 
@@ -262,10 +260,11 @@ def closeness(standard: Scoring, candidates: list[Candidates]) -> list[float]:
 
 
 def data_card(data: sections.Data, wanted: sections.Candidates, base: str, authors: dict[str, int],
-              states: dict[str, int], tokens: int, files: list[Path]) -> str:
+              states: dict[str, int], tokens: int, cost: float, files: list[Path]) -> str:
     """The data card: origin, licence, sizes, hashes, what was left out, and what it is not for.
 
     base: the model that wrote the candidates. authors: counts by split. states: counts by status.
+    cost: of the candidates, in the currency of the server's prices.
     """
     origin = {
         "synthetic": "a synthetic world (lib/competencies/world.py); no person is described. "
@@ -274,6 +273,7 @@ def data_card(data: sections.Data, wanted: sections.Candidates, base: str, autho
                  "passing the set on.",
         "openalex": "OpenAlex (CC0); authors are known by OpenAlex ids only."}[data.source]
     sizes = "\n".join(f"| {split} | {count} |" for split, count in authors.items())
+    price = f"a cost of {cost:.2f}" if cost else "no cost in money"
     hashes = "\n".join(f"| {path.name} | {path.stat().st_size} | `{file_digest(path)}` |"
                        for path in files)
     outcome = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -283,7 +283,7 @@ def data_card(data: sections.Data, wanted: sections.Candidates, base: str, autho
 
 **Made by** `notebooks/01_data_synthesis.ipynb` with seed {data.seed}; candidates by `{base}`,
 {wanted.k} per prompt at temperature {wanted.temperature}, top-p {wanted.top_p},
-seed {wanted.seed}; {tokens} tokens written, at no cost in money.
+seed {wanted.seed}; {tokens} tokens written, at {price}.
 
 | split | authors |
 |---|---|

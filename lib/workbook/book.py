@@ -91,6 +91,12 @@ class Workbook:
         keep = self.settings.runtime.keep_written
         return self.results / "written" / place.parent.name if keep else place
 
+    @property
+    def references(self) -> Path:
+        """Where log-probabilities of the reference models are kept, for later trainings to read."""
+        keep = self.settings.runtime.keep_written
+        return self.results / ("written" if keep else ".work") / "references.jsonl"
+
     def journal(self, place: Path, name: str) -> Journal:
         """A journal of what models wrote, in the `kept` folder."""
         return Journal(self.kept(place) / f"{name}.jsonl", place.parent.name)

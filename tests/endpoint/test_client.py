@@ -62,9 +62,10 @@ def test_a_refused_parameter_is_left_out_once_and_for_all(make, url):
     assert "temperature" not in calls(url, "next")[0]["sent"]
     assert endpoint.notes == ["judge: the server refused temperature; asked without it"]
     refusal = "'max_tokens' is not supported, use 'max_completion_tokens'"
-    assert endpoint.adapt(endpoint.body([]), refusal)
-    assert endpoint.body([])["max_completion_tokens"] == 400
-    assert not endpoint.adapt(endpoint.body([]), "max_completion_tokens is wrong")
+    nothing = {"messages": []}
+    assert endpoint.adapt(nothing, endpoint.body(nothing), refusal)
+    assert endpoint.body(nothing)["max_completion_tokens"] == 400
+    assert not endpoint.adapt(nothing, endpoint.body(nothing), "max_completion_tokens is wrong")
 
 
 @pytest.mark.parametrize("step", ["400", "422"])

@@ -66,12 +66,14 @@ def test_work_in_progress_is_named_by_what_decides_it_and_goes_when_done(stage):
 
 def test_what_models_wrote_outlives_its_stage_only_where_it_is_kept(stage, monkeypatch):
     work = stage.work("inputs")
+    assert stage.references == stage.data / ".work" / "references.jsonl"
     stage.journal(work, "base").add([("a", 1)])
     assert (work / "base.jsonl").exists()
     runtime = stage.settings.runtime.model_copy(update={"keep_written": True})
     stage.settings = stage.settings.model_copy(update={"runtime": runtime})
     stage.journal(work, "base").add([("a", 2)])
     stage.done(work)
+    assert stage.references == stage.data / "written" / "references.jsonl"
     kept, = (stage.data / "written").rglob("*.jsonl")
     assert work.parent.name == kept.parent.name and stage.journal(work, "base")["a"] == 2
 

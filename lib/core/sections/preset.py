@@ -11,6 +11,7 @@ from lib.core.sections.judging import Judging, Panelist, completed
 from lib.core.sections.models import Models, Pretraining, Runtime
 from lib.core.sections.reading import Reading
 from lib.core.sections.section import Section
+from lib.core.sections.servers import Servers
 from lib.core.sections.studies import (
     Evaluation,
     Experts,
@@ -27,6 +28,7 @@ class Preset(Section):
     """All settings of a run."""
     runtime: Runtime
     models: Models
+    servers: Servers
     pretraining: Pretraining
     data: Data
     examples: Examples

@@ -1,0 +1,111 @@
+"""Writers behind a server: seeds, the cache, what a reply is worth, and the committed servers."""
+
+import pytest
+import yaml
+
+from lib.benchmarks import scripted_server
+from lib.core.records import DataError
+from lib.core.settings import ROOT, load
+from lib.models.sampling import seed_of
+from lib.studies import evaluation, synthesis, writers
+
+
+@pytest.fixture(scope="module")
+def url():
+    with scripted_server.running() as address:
+        yield address
+
+
+@pytest.fixture
+def served(url, tmp_path):
+    """A preset whose base and larger model are behind the scripted server, and their store."""
+    server = {**load("default")[1].judging.usual.endpoint.model_dump(), "urls": [url],
+              "concurrency": 2, "retries": 0}
+    settings = load("default")[1]
+    servers = type(settings.servers).model_validate({"candidates": server, "larger": server})
+    return settings.model_copy(update={"servers": servers}), tmp_path
+
+
+def prompt(name, text):
+    return {"id": name, "author": name, "split": "train", "abstracts": [], "truth": None,
+            "messages": [{"role": "system", "content": "Write."},
+                         {"role": "user", "content": text}]}
+
+
+def asked_of(url, text):
+    return [call for call in scripted_server.log(url) if call["content"] == text]
+
+
+def test_candidates_of_a_server_have_a_seed_each_and_are_never_paid_twice(served, url):
+    settings, folder = served
+    prompts = [prompt("one", "first author"), prompt("two", "second author")]
+    wanted = settings.candidates.model_copy(update={"k": 3, "temperature": 0.7, "top_p": 0.9})
+    writer, tokenizer = writers.load_role(settings, folder, "candidates")
+    assert tokenizer is None
+    rows = synthesis.sample_candidates(writer, tokenizer, prompts, wanted, settings.models)
+    assert [row["id"] for row in rows] == ["one", "two"]
+    assert rows[0]["status"] == ["unreadable"] * 3 and rows[0]["tokens"] == [5, 5, 5]
+
+    sent = [call["sent"] for call in asked_of(url, "first author")]
+    assert {one["seed"] for one in sent} == {
+        seed_of(wanted.seed, f"one/{number}") % 2**31 for number in range(3)}
+    assert {(one["temperature"], one["top_p"], one["max_tokens"]) for one in sent} == {
+        (0.7, 0.9, settings.models.max_new_tokens)}
+    again, _ = writers.load_role(settings, folder, "candidates")
+    assert synthesis.sample_candidates(again, None, prompts, wanted, settings.models) == rows
+    assert len(asked_of(url, "first author")) == 3
+    ledger, = writers.ledger(again)
+    assert ledger["name"] == "candidates" and ledger["calls"] == 6 and ledger["cached"] == 6
+
+
+def test_what_a_server_refuses_is_left_out_and_what_it_cuts_is_unfinished(served, url):
+    settings, folder = served
+    larger, _ = writers.load_role(settings, folder, "larger")
+    prompts = [prompt("seed", "no seeds | refuses=seed | refuses=seed"), prompt("cut", "cut | cut"),
+               prompt("no", "refuses to write | refusal")]
+    decoding = next(iter(settings.evaluation.settings.values()))
+    rows = evaluation.write_profiles("larger", larger, None, prompts, settings.models, decoding, 0)
+    assert [row["finished"] for row in rows] == [True, False, True]
+    assert rows[2]["text"] == "" and all(row["profile"] is None for row in rows)
+    assert larger.notes == ["larger: the server refused seed; asked without it"]
+    with pytest.raises(DataError, match="how sure"):
+        evaluation.write_profiles("larger", larger, None, prompts, settings.models, decoding, 0,
+                                  sure=True)
+
+
+def test_calls_that_fail_for_good_stop_the_stage_and_lose_nothing(served, url):
+    settings, folder = served
+    writer, _ = writers.load_role(settings, folder, "candidates")
+    prompts = [prompt("good", "works well"), prompt("bad", "breaks twice | 500 | ok")]
+    with pytest.raises(DataError, match=r"candidates: 1 of 2 calls failed.*run again"):
+        writer.complete(prompts)
+    found = writer.complete(prompts)
+    assert [rows[0]["finished"] for rows in found.values()] == [True, True]
+    assert len(asked_of(url, "works well")) == 1
+
+
+def test_no_server_means_a_model_of_this_process(monkeypatch, tmp_path):
+    settings = load("default")[1]
+    monkeypatch.setattr(writers.loading, "load_role", lambda *given: given[1:])
+    assert writers.load_role(settings, tmp_path, "candidates") == ("base", None)
+    assert writers.load_role(settings, tmp_path, "base", "adapter") == ("base", "adapter")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_committed_servers_are_those_of_the_preset():
+    """lib/endpoint/compose.yaml: every address of the preset paper, with its model, on loopback."""
+    settings = load("paper")[1]
+    wanted = {(url, settings.models.base if task == "candidates" else settings.models.larger)
+              for task, server in settings.servers if server for url in server.urls}
+    wanted |= {(url, judge.of(settings.models)) for judge in settings.judging.panel
+               for url in judge.endpoint.urls}
+    services = yaml.safe_load((ROOT / "lib/endpoint/compose.yaml").read_text())["services"]
+    started = set()
+    for service in services.values():
+        host, port, inside = service["ports"][0].split(":")
+        words = service["command"]
+        started.add((f"http://{host}:{port}/v1", words[words.index("--model") + 1]))
+        assert inside == "8000" and "--enable-prefix-caching" in words and service["profiles"]
+        longest = settings.models.max_prompt_tokens + 2 * settings.models.max_new_tokens
+        assert int(words[words.index("--max-model-len") + 1]) >= longest
+    assert started == wanted
