@@ -97,7 +97,8 @@ WRITTEN: dict[str, Callable[[str], bytes]] = {
 }
 # Steps with a behaviour of their own: reset, garbage (no HTTP), longline (a header too long, with
 # the key at its beginning), short (a body shorter than announced), hang, drip, plain (wrong content
-# type), refuses=NAME (400 while the parameter is there, else ok), limit=N (429 while more than N
+# type), refuses=NAME and no_system (400 while the parameter or a system message is there, else ok),
+# limit=N (429 while more than N
 # calls are in flight), redirect=URL, huge=BYTES, bomb=MIB (so many once decompressed), echo
 # WAY=STATUS (the key, in a way of WRITTEN).
 
@@ -216,6 +217,8 @@ class Script:
         elif name == "refuses" and value in request:
             words = f"Unsupported parameter: '{value}' is not supported with this model."
             connection.answer(400, error(words, param=value))
+        elif name == "no_system" and request["messages"][0]["role"] == "system":
+            connection.answer(400, error("System role not supported"))
         elif name == "limit" and busy > int(value):
             connection.answer(*STEPS["429"])
         elif hostile := attack(name, option, value, key):

@@ -23,7 +23,7 @@ SERIES = {"llama": "llama", "codellama": "llama", "vicuna": "llama", "mixtral": 
           "mistral": "mistral", "zephyr": "mistral", "qwen": "qwen", "gemma": "gemma",
           "phi": "phi", "gpt": "gpt", "claude": "claude", "deepseek": "deepseek",
           "smollm": "smollm", "olmo": "olmo", "granite": "granite", "minilm": "minilm"}
-KINDS = {"encoder": ("sentence encoder",), "lexical": ("lexical",),
+KINDS = {"encoder": ("sentence encoder",), "lexical": ("lexical",), "brevity": ("rule",),
          "reward": ("humans", "sentence encoder", "lexical")}  # of what it is fitted to, and reads
 Origin = Callable[[str], str]  # from a model to the one that it was tuned from, if any
 

@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # every name there.
 INHERITED = (
     ("pretraining.roles.base", "pretraining.roles.*"),
-    ("judging.usual.endpoint", "servers.*"),
     ("sft", "warm_start.tuning"),
     ("sft", "rounds.sft"),
     ("sft", "instruction.tuning"),

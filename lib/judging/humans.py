@@ -1,12 +1,13 @@
 """What people think: their references as a judge, and how far other judges agree with it."""
 from collections.abc import Iterable
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 from lib.competencies.profiles import render
 from lib.competencies.prompts import document
 from lib.core.rows import Comparison, Profile, Prompt, Rate
-from lib.judging.judges import VALUE, Profiles, Scoring, Truth, agreement
+from lib.judging.judges import VALUE, WORST, Profiles, Scoring, Truth, agreement
 from lib.metrics import stats
 from lib.metrics.competencies import names_in
 from lib.metrics.keyphrases import soft_f1, stem_f1
@@ -77,6 +78,31 @@ def agreement_with_humans(judges: Iterable[Scoring], human: HumanReferences, can
     """
     pairs = human.ordered(candidates, margin)
     return {judge.name: agreement(judge, pairs, ties=0.5) for judge in judges}
+
+
+def choices(judges: Iterable[Scoring], human: HumanReferences,
+            candidates: Profiles) -> dict[str, Rate]:
+    """What each judge likes best of a prompt's candidates: how good is it by the references?
+
+    That is what a judge is worth to who optimises by it a little (best of n). candidates: sound
+    ones, by prompt id. The first of equals counts; intervals are bootstrapped over prompts.
+    """
+    shown = {key: [one for one in some if one] for key, some in candidates.items()}
+    found = {key: rows for key, rows in shown.items() if rows and key in human.references}
+    everything = [(key, profile) for key, rows in found.items() for profile in rows]
+    human.prepare(everything)
+    known: dict[str, Rate] = {}
+    for judge in judges:
+        judge.prepare(everything)
+        best = [max(rows, key=partial(graded, judge, key)) for key, rows in found.items()]
+        known[judge.name] = stats.mean([human.score(key, profile) or 0.0
+                                        for key, profile in zip(found, best, strict=True)])
+    return known
+
+
+def graded(judge: Scoring, key: str, profile: Profile) -> float:
+    score = judge.score(key, profile)
+    return WORST if score is None else score
 
 
 def votes_with_humans(judge: Any, human: HumanReferences, candidates: Profiles,

@@ -19,7 +19,7 @@ from lib.judging.ranking import Asked, Outcomes
 from lib.judging.reconstruction import ReconstructionJudge
 from lib.judging.reward import RewardModel
 from lib.judging.standardised import Standardised
-from lib.judging.texts import EncoderJudge, LexicalJudge
+from lib.judging.texts import Brevity, EncoderJudge, LexicalJudge
 from lib.models import loading
 from lib.models.encoder import Encoder
 
@@ -98,6 +98,9 @@ def assemble(settings: Preset, prompts: list[Prompt], texts: dict[str, list[str]
         if member.kind == "endpoint":
             judges.append(endpoint_judge(member, model, member.endpoint,  # type: ignore[arg-type]
                                          prompts, calls))  # a judge of kind endpoint has one
+            continue
+        if member.kind == "brevity":
+            judges.append(Brevity(member.name))
             continue
         if member.kind in ("encoder", "lexical", "reward"):
             if member.kind != "lexical" and model not in loaded:

@@ -12,6 +12,7 @@ from lib.metrics.competencies import names_in
 from lib.metrics.words import stem
 from lib.models.encoder import Encoder
 
+NAME_WORDS = 3  # nine of ten terms that indexers gave the training texts have no more
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[]?[A-Z0-9])")
 
 
@@ -36,6 +37,25 @@ class Longest(Scoring):
     def score(self, prompt_id: str, profile: Profile | None) -> float | None:
         items = profile["competencies"] if profile else []
         return sum(len(f"{item['name']} {item['description']}".split()) for item in items)
+
+
+class Brevity(Scoring):
+    """Prefers names that are no sentences: score = - words of a name beyond NAME_WORDS, on average.
+
+    Worth nothing alone. As a part of a judge it takes away what others of them have in common, a
+    liking for names that quote whole lines of the text.
+    """
+
+    family = "rule"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def score(self, prompt_id: str, profile: Profile | None) -> float | None:
+        names = names_in(profile)
+        if not names:
+            return WORST
+        return -sum(max(0, len(name.split()) - NAME_WORDS) for name in names) / len(names)
 
 
 class EncoderJudge(Scoring):

@@ -49,17 +49,21 @@ def pages(folder: str = "") -> list[tuple[str, str]]:
 
 
 def cost(metrics: dict[str, Any]) -> str:
-    """What the run cost in money, as far as it knows: nothing where no judge is a server."""
+    """What the run cost in money, as far as it knows: nothing where no server is asked."""
     if "02_judging" not in metrics:
         return ""
     spent = metrics["02_judging"].get("cost")
     _, preset = settings.load(metrics["02_judging"]["preset"])
     servers = [judge.endpoint for judge in preset.judging.panel if judge.endpoint]
-    if not servers:
+    writers = [server for _, server in preset.servers if server]
+    if not servers and not writers:
         return " Cost in money: none, all models ran on this machine."
+    if not servers:
+        return " Cost in money: see pages 1 and 4, whose writers are behind servers."
     priced = any(server.price_in or server.price_out for server in servers)
     known = priced and spent is not None
-    return f" Cost in money of all calls so far: {spent:.2f}, by the price table." if known else ""
+    words = f" Cost in money of judges so far: {spent:.2f}, by the price table."
+    return words if known else ""
 
 
 def runtime_html() -> str:

@@ -260,11 +260,11 @@ def closeness(standard: Scoring, candidates: list[Candidates]) -> list[float]:
 
 
 def data_card(data: sections.Data, wanted: sections.Candidates, base: str, authors: dict[str, int],
-              states: dict[str, int], tokens: int, cost: float, files: list[Path]) -> str:
+              states: dict[str, int], tokens: int, whence: str, files: list[Path]) -> str:
     """The data card: origin, licence, sizes, hashes, what was left out, and what it is not for.
 
     base: the model that wrote the candidates. authors: counts by split. states: counts by status.
-    cost: of the candidates, in the currency of the server's prices.
+    whence: where they were written and what that cost, see `writers.whence`.
     """
     origin = {
         "synthetic": "a synthetic world (lib/competencies/world.py); no person is described. "
@@ -273,7 +273,6 @@ def data_card(data: sections.Data, wanted: sections.Candidates, base: str, autho
                  "passing the set on.",
         "openalex": "OpenAlex (CC0); authors are known by OpenAlex ids only."}[data.source]
     sizes = "\n".join(f"| {split} | {count} |" for split, count in authors.items())
-    price = f"a cost of {cost:.2f}" if cost else "no cost in money"
     hashes = "\n".join(f"| {path.name} | {path.stat().st_size} | `{file_digest(path)}` |"
                        for path in files)
     outcome = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -283,7 +282,7 @@ def data_card(data: sections.Data, wanted: sections.Candidates, base: str, autho
 
 **Made by** `notebooks/01_data_synthesis.ipynb` with seed {data.seed}; candidates by `{base}`,
 {wanted.k} per prompt at temperature {wanted.temperature}, top-p {wanted.top_p},
-seed {wanted.seed}; {tokens} tokens written, at {price}.
+seed {wanted.seed}; {tokens} tokens, {whence}.
 
 | split | authors |
 |---|---|

@@ -289,7 +289,7 @@ def command(preset: str = "") -> None:
         part = row.pop("part")
         say(f"{part:34}" + "".join(f"{use} {value:7.2f}    " for use, value in row.items()))
     say("", *(f"{key:34}{value:.3g}" for key, value in sizes["time"].items()))
-    for role in ("larger", "evaluation_judge"):
+    for role in ["larger"] * (not settings.servers.larger) + ["evaluation_judge"]:
         need = peak(estimate(settings, role=role)["sampling"])
         say(f"{'sampling from ' + role:34}{need / GIB:.1f} GiB")
     if settings.runtime.device == "cuda" and not torch.cuda.is_available():

@@ -116,6 +116,11 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("examples.k", 6, "examples.k is 6; it must be less than or equal to 5."),
     ("examples.k", 1, "examples.choose is nearest, which takes a sentence encoder; name one in"),
     ("prompts.k", [0, 1], "prompts.k.0 is 0; it must be greater than or equal to 1."),
+    ("servers.larger", {"url": ["http://h/v1"]}, "servers.larger.url is not a setting"),
+    ("servers.larger", {}, "servers.larger.urls is missing; set it."),
+    ("servers.larger", {"urls": ["http://h/v1"], "max_tokens": 9}, "max_tokens is not a setting"),
+    ("judging.usual.endpoint.retries", 99, "default.judging.usual.endpoint.retries is 99; it must"),
+    ("judging.usual.endpoint", None, "judging.usual.endpoint is None; it must hold settings."),
     ("dpo.launch", "ddp", "dpo.launch is ddp and runtime.device is cpu; cpu_2 is for the cpu"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(place, value, sentence):
@@ -140,6 +145,8 @@ def test_two_judges_or_models_need_two_names():
 @pytest.mark.parametrize(("key", "value", "sentence"), [
     ("urls", ["ftp://x"], "each of urls must look like http://host:8000/v1"),
     ("urls", ["http://user:word@host/v1"], "without user, password or query"),
+    ("urls", ["http://host:99999/v1"], "each of urls must look like http://host:8000/v1"),
+    ("urls", ["http://host/v1#part"], "each of urls must look like http://host:8000/v1"),
     ("key_variable", "sk-123 abc", "must be the name of an environment variable"),
 ])
 def test_no_secret_goes_into_params_yaml(key, value, sentence):
@@ -224,6 +231,15 @@ def test_judges_have_what_is_usual_for_their_kind():
     assert reference.temperature is None and reference.max_tokens is None
     server = preset(name="laptop").judging.panel[0].endpoint
     assert server.concurrency == 2 and server.timeout == 120 and server.urls
+
+
+def test_writers_behind_servers_have_what_is_usual_for_servers():
+    larger = ("default.servers", {"larger": {"urls": ["http://h/v1"], "retries": 1}})
+    server = preset(larger).servers.larger
+    assert (server.retries, server.timeout, server.concurrency) == (1, 120, 8)
+    assert preset(larger).servers.candidates is None
+    sentence = said(larger, ("default.models.larger", ""))
+    assert "models.larger is empty; say there what the server calls its model" in sentence
 
 
 def test_judges_of_texts_have_the_usual_weights():

@@ -68,6 +68,27 @@ def test_a_refused_parameter_is_left_out_once_and_for_all(make, url):
     assert not endpoint.adapt(nothing, endpoint.body(nothing), "max_completion_tokens is wrong")
 
 
+def test_one_refusal_leaves_one_parameter_out_also_of_calls_in_flight(make):
+    endpoint, asked = make(), {"messages": [], "seed": 1}
+    body = endpoint.body(asked)
+    assert endpoint.adapt(asked, body, "'seed' is not supported; use temperature 0")
+    assert endpoint.adapt(asked, body, "'seed' is not supported; use temperature 0")
+    assert set(body) - set(endpoint.body(asked)) == {"temperature"}
+    assert not make().adapt({"messages": []}, make().body({"messages": []}), "'seed' is wrong")
+
+
+def test_a_model_that_knows_no_system_message_gets_it_in_the_users_turn(make, url):
+    endpoint = make(retries=0)
+    request = {"messages": [{"role": "system", "content": "Be neutral."},
+                            {"role": "user", "content": "who wins | no_system | no_system"}]}
+    reply, = endpoint.ask([request])
+    assert reply["status"] == "ok"
+    assert endpoint.notes == ["judge: the server refused a system message; it opens the user's "
+                              "turn"]
+    assert endpoint.body(request)["messages"] == [
+        {"role": "user", "content": "Be neutral.\n\nwho wins | no_system | no_system"}]
+
+
 @pytest.mark.parametrize("step", ["400", "422"])
 def test_a_request_that_is_refused_fails_alone(make, url, step):
     content = f"bad | {step}"

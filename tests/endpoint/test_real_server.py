@@ -14,7 +14,7 @@ from helpers.endpoints import SCHEMA, unused_port
 
 from lib.benchmarks.endpoint import usual
 from lib.competencies import prompts, world
-from lib.core.sections.servers import Servers
+from lib.core.sections.servers import Connection, Servers
 from lib.core.settings import ROOT, load
 from lib.endpoint.client import Endpoint
 from lib.endpoint.store import Calls
@@ -93,7 +93,8 @@ def test_a_real_server_answers_as_the_model_itself_does(url, model, tmp_path):
 
 def test_a_real_server_writes_profiles_as_the_model_itself_does(url, model, tmp_path):
     settings = load("default")[1]
-    server = {**settings.judging.usual.endpoint.model_dump(), "urls": [url], "concurrency": 2}
+    usual = settings.judging.usual.endpoint.model_dump()
+    server = {**{name: usual[name] for name in Connection.model_fields}, "urls": [url]}
     models = settings.models.model_copy(update={"base": model, "max_new_tokens": 48})
     served = settings.model_copy(update={
         "models": models, "servers": Servers.model_validate({"candidates": server})})
@@ -111,5 +112,5 @@ def test_a_real_server_writes_profiles_as_the_model_itself_does(url, model, tmp_
     drawn = writer.complete(asked, k=4, temperature=2, max_new_tokens=48, seed=1)
     assert all(len({row["text"] for row in drawn[prompt["id"]]}) > 1 for prompt in asked)
     assert writer.complete(asked, k=4, temperature=2, max_new_tokens=48, seed=1) == drawn
-    ledger, = writers.ledger(writer)
+    ledger, = writer.calls.ledger()
     assert ledger["calls"] == 2 + 2 * 4 and ledger["failed"] == 0 and ledger["cached"] == 8

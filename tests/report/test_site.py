@@ -11,6 +11,7 @@ from helpers.pages import Page
 from PIL import Image
 
 from lib.core.records import write_json, write_text
+from lib.core.sections.servers import Servers
 from lib.core.settings import ROOT, load
 from lib.report import chapters, claims, html, index, site
 from lib.workbook import drawing, figures
@@ -74,15 +75,21 @@ def test_the_same_model_as_page_00_measured_is_compared():
 
 @pytest.mark.parametrize(("price", "judged", "words"), [
     (None, {}, " Cost in money: none, all models ran on this machine."),
-    (0.5, {"cost": 12.345}, " Cost in money of all calls so far: 12.35, by the price table."),
+    (0.5, {"cost": 12.345}, " Cost in money of judges so far: 12.35, by the price table."),
     (0.5, {}, ""), (0.0, {"cost": 0.0}, "")])
 def test_what_it_cost_comes_from_the_run(price, judged, words, monkeypatch):
     server = SimpleNamespace(price_in=price, price_out=0.0) if price is not None else None
     panel = [SimpleNamespace(endpoint=None), SimpleNamespace(endpoint=server)]
-    preset = SimpleNamespace(judging=SimpleNamespace(panel=panel))
+    preset = SimpleNamespace(judging=SimpleNamespace(panel=panel), servers=Servers())
     monkeypatch.setattr(site.settings, "load", lambda name: (name, preset))
     assert site.cost({"02_judging": {"preset": "x", **judged}}) == words
     assert site.cost({}) == ""
+
+
+def test_a_writer_behind_a_server_costs_what_its_page_says(monkeypatch):
+    monkeypatch.setattr(site.settings, "load", lambda name: ("paper", load("paper")[1].model_copy(
+        update={"judging": load("default")[1].judging})))
+    assert "see pages 1 and 4" in site.cost({"02_judging": {"preset": "paper"}})
 
 
 def test_settings_that_differ_are_shown():

@@ -8,7 +8,7 @@ from lib.core.sections.section import Count, Section, Seed, Share
 from lib.core.sections.servers import Endpoint, Server
 
 # Kinds of judges whose scores may be standardised, to make one judge of several.
-SCORING = ("reference", "encoder", "lexical", "reconstruction", "reward")
+SCORING = ("reference", "encoder", "lexical", "brevity", "reconstruction", "reward")
 
 
 class Encoding(Section):
@@ -45,7 +45,7 @@ class Panelist(Section):
     see lib/core/families.py; "": as the model's name tells.
     """
     name: str = Field(min_length=1)
-    kind: Literal["reference", "likelihood", "chat", "endpoint", "encoder", "lexical",
+    kind: Literal["reference", "likelihood", "chat", "endpoint", "encoder", "lexical", "brevity",
                   "reconstruction", "reward", "standardised"]
     model: str
     votes: bool

@@ -11,7 +11,7 @@ from lib.core.sections.judging import Judging, Panelist, completed
 from lib.core.sections.models import Models, Pretraining, Runtime
 from lib.core.sections.reading import Reading
 from lib.core.sections.section import Section
-from lib.core.sections.servers import Servers
+from lib.core.sections.servers import Connection, Servers
 from lib.core.sections.studies import (
     Evaluation,
     Experts,
@@ -28,13 +28,13 @@ class Preset(Section):
     """All settings of a run."""
     runtime: Runtime
     models: Models
-    servers: Servers
     pretraining: Pretraining
     data: Data
     examples: Examples
     reading: Reading
     candidates: Candidates
     judging: Judging
+    servers: Servers
     dpo: Dpo
     sft: Tuning
     warm_start: WarmStart
@@ -53,7 +53,7 @@ class Preset(Section):
         of judging.panel, and then does so where both panels have one of that name.
         """
         panel = [judge for judge in self.evaluation.panel
-                 if judge.of(self.models) or judge.kind in ("lexical", "standardised")]
+                 if judge.of(self.models) or judge.kind in ("lexical", "brevity", "standardised")]
         name = self.evaluation.judge or next((judge.name for judge in self.evaluation.panel), "")
         first = [judge for judge in (*self.judging.panel, *panel) if judge.name == name]
         if not self.evaluation.judge:
@@ -97,6 +97,27 @@ class Preset(Section):
             if isinstance(evaluation, dict) and isinstance(judging, dict):
                 return {**given, "evaluation": completed(evaluation, judging.get("usual"))}
         return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def writers_have_what_is_usual(cls, given: Any) -> Any:
+        """Each server of `servers`, completed by judging.usual.endpoint."""
+        usual = given
+        for key in ("judging", "usual", "endpoint"):
+            usual = usual.get(key) if isinstance(usual, dict) else None
+        if not (isinstance(usual, dict) and isinstance(given.get("servers"), dict)):
+            return given
+        known = {name: usual[name] for name in Connection.model_fields if name in usual}
+        servers = {task: {**known, **server} if isinstance(server, dict) else server
+                   for task, server in given["servers"].items()}
+        return {**given, "servers": servers}
+
+    @model_validator(mode="after")
+    def who_writes_behind_a_server_has_a_name(self) -> Self:
+        if self.servers.larger and not self.models.larger:
+            raise ValueError("servers.larger is there and models.larger is empty; say there what "
+                             "the server calls its model")
+        return self
 
     @model_validator(mode="after")
     def who_measures_is_akin_to_nobody(self) -> Self:

@@ -7,11 +7,9 @@ from pydantic import Field, model_validator
 from lib.core.sections.section import Section
 
 
-class Server(Section):
-    """How a server is asked, apart from where it is."""
+class Connection(Section):
+    """How a server is reached and paid, apart from where it is."""
     key_variable: str
-    temperature: float = Field(ge=0, le=2)
-    max_tokens: int = Field(ge=1)
     concurrency: int = Field(ge=1, le=1000)
     timeout: float = Field(gt=0)
     retries: int = Field(ge=0, le=20)
@@ -20,10 +18,16 @@ class Server(Section):
     price_in: float = Field(ge=0)
     price_out: float = Field(ge=0)
     budget: float | None = Field(gt=0)
+
+
+class Server(Connection):
+    """How a server is asked, apart from where it is."""
+    temperature: float = Field(ge=0, le=2)
+    max_tokens: int = Field(ge=1)
     structured: Literal["auto", "json_schema", "json_object", "text"]
 
 
-class Endpoint(Server):
+class Placed(Connection):
     """One or several servers of the same model, which share the load."""
     urls: list[str] = Field(min_length=1)
 
@@ -34,15 +38,28 @@ class Endpoint(Server):
             raise ValueError("key_variable must be the name of an environment variable in "
                              "capitals; the key itself belongs in that variable")
         for url in self.urls:
-            parts = urlsplit(url)
-            is_plain = parts.hostname and "@" not in parts.netloc and not parts.query
-            if parts.scheme not in ("http", "https") or not is_plain:
+            if not plain(url):
                 raise ValueError("each of urls must look like http://host:8000/v1, without user, "
                                  "password or query")
         return self
 
 
+def plain(url: str) -> bool:
+    """Whether a URL is just a place on a host that is asked by HTTP."""
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018  # a ValueError where it is none
+    except ValueError:
+        return False
+    more = "@" in parts.netloc or parts.query or parts.fragment
+    return bool(parts.scheme in ("http", "https") and parts.hostname and not more)
+
+
+class Endpoint(Placed, Server):
+    """Servers that are asked as `Server` says."""
+
+
 class Servers(Section):
     """Who writes behind a server, in place of a model loaded here. The models' names: `models`."""
-    candidates: Endpoint | None = None
-    larger: Endpoint | None = None
+    candidates: Placed | None = None
+    larger: Placed | None = None
