@@ -75,21 +75,22 @@ def measure_references(prompt: Prompt, written: Written, vectors: Vectors) -> di
 
     vectors: of all names and references. Returns {"id", "precision",
     "recall", "f1", "soft_precision", "soft_recall", "soft_f1", "faithful_words",
-    "faithful_trigrams", "repeated_names", "repeated_descriptions", "competencies", "tokens",
-    "compliant"}. The first six are 0 for an unreadable profile (None), and None for a text without
-    references; leave None out of a mean.
+    "faithful_trigrams", "repeated_names", "repeated_descriptions", "competencies", "name_words"
+    (words of a name), "tokens", "compliant"}. The first six are 0 for an unreadable profile (None),
+    and None for a text without references; leave None out of a mean.
     """
     profile, references = written["profile"], prompt.get("references")
     scores: dict[str, float | None] = dict.fromkeys(
         f"{kind}{name}" for kind in ("", "soft_") for name in ("precision", "recall", "f1"))
+    names = names_in(profile)
     if references:
-        names = names_in(profile)
         scores |= stem_scores(names, references)
         soft = _soft(names, references, vectors)
         scores |= {f"soft_{name}": value for name, value in soft.items()}
     text = "\n".join(f"{row['title']}\n{row['text']}" for row in prompt["abstracts"])
     return {"id": written["id"], **scores, **faithfulness(profile, text), **repetitions(profile),
-            "competencies": len(names_in(profile)), "tokens": written["tokens"],
+            "competencies": len(names), "tokens": written["tokens"],
+            "name_words": sum(len(name.split()) for name in names) / len(names) if names else None,
             "compliant": compliant(written)}
 
 

@@ -24,12 +24,21 @@ def evaluation(found: Metrics) -> str:
     gain = found["difference"]["f1"]
     moved = than_even(gain, "rises", "does not move beyond chance", "falls", even=0.0)
     controls = found["controls"]
-    beside = ", ".join(f"{name.replace('_', ' ')} {percent(one['people'])}"
+    beside = ", ".join(f"{said(name)} {percent(one['people'])}"
                        for name, one in controls.items() if name != "tuned")
     return (f"{verdict}: by indexers' terms the tuned profile is preferred to the base's on "
             f"{percent(share)} of texts, by a judge of another family{judge_tried(found)} on "
             f"{percent(judge)}; F1 of names {moved}, from {decimal(found['f1']['base'])} to "
             f"{decimal(found['f1']['tuned'])}. Beside it: {beside}.")
+
+
+def validation(found: Metrics) -> str:
+    told = []
+    for name, one in found["preferred"].items():
+        told.append(f"{said(name)} on {percent(one['people'])} of texts (F1 "
+                    f"{decimal(found['f1'][name])}, {found['name_words'][name]:.1f} words a name)")
+    return (f"Preferred to the base (F1 {decimal(found['f1']['base'])}, "
+            f"{found['name_words']['base']:.1f} words a name) by people's terms: {'; '.join(told)}.")
 
 
 def gate(found: Metrics) -> str:
@@ -126,6 +135,7 @@ def _formats(found: Metrics) -> str:
 
 OF_STUDY: dict[str, Callable[[Metrics], str]] = {
     "00_warm_start": warm_start, "02_judging": judging, "03_controls": controls,
+    "03_validation": validation,
     "04_evaluation": evaluation, "07_gate": gate,
     "07_generalisation": forgetting, "08_benchmarks": benchmarks,
     "13_prompts": prompts, "13_reading": reading}

@@ -61,9 +61,9 @@ def cost(metrics: dict[str, Any]) -> str:
     if not servers:
         return " Cost in money: see pages 1 and 4, whose writers are behind servers."
     priced = any(server.price_in or server.price_out for server in servers)
-    known = priced and spent is not None
-    words = f" Cost in money of judges so far: {spent:.2f}, by the price table."
-    return words if known else ""
+    if not priced or spent is None:
+        return ""
+    return f" Cost in money of judges so far: {spent:.2f}, by the price table."
 
 
 def runtime_html() -> str:

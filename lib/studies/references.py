@@ -45,8 +45,8 @@ def means(rows: Measured) -> dict[str, Any]:
     """Means over texts with bootstrap intervals, the share that keeps the format, and lengths."""
     found: dict[str, Any] = {score: stats.mean(known(rows, score)) for score in SCORES}
     found["compliant"] = stats.rate(sum(row["compliant"] for row in rows), len(rows))
-    for length in ("competencies", "tokens"):
-        found[length] = stats.quantiles([row[length] for row in rows])
+    for length in ("competencies", "name_words", "tokens"):
+        found[length] = stats.quantiles(known(rows, length))
     return found
 
 

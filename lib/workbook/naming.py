@@ -13,6 +13,7 @@ NAMES = {
     "shuffled": "DPO on shuffled labels", "sft": "imitation of the chosen answers (SFT)",
     "best_of_label": "untuned, best by the label judge",
     "best_of_blacklist": "untuned, best by a blacklist",
+    "first_try": "DPO, first try of the labels",
     "best_of_8": "untuned, best of 8 by the label judge",
     "all_pairs_at_once": "DPO on all pairs at once",
     "as_it_comes": "as it comes", "as_it_comes_1": "as it comes, with one example",

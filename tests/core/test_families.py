@@ -115,8 +115,11 @@ def test_without_a_model_for_its_role_a_judge_is_left_out_but_never_the_headline
 
 
 def test_the_real_study_measures_with_the_judge_it_names_in_judging():
-    lexical, = preset("smollm2").evaluators()
-    assert lexical.lexical.words == 0.3 and lexical.lexical.repeated == 0
+    encoder, = preset("smollm2").evaluators()
+    assert encoder.encoder.relevance == 0.8 and encoder.encoder.redundancy == 0.2
+    labelling = {family for judge in preset("smollm2").labellers()
+                 for family in preset("smollm2").families(judge)}
+    assert labelling == {"lexical", "rule"}
 
 
 def test_no_evaluator_reads_what_its_own_model_wrote():

@@ -116,7 +116,7 @@ def test_params_yaml_selects_a_preset(tmp_path):
     ("examples.k", 6, "examples.k is 6; it must be less than or equal to 5."),
     ("examples.k", 1, "examples.choose is nearest, which takes a sentence encoder; name one in"),
     ("prompts.k", [0, 1], "prompts.k.0 is 0; it must be greater than or equal to 1."),
-    ("servers.larger", {"url": ["http://h/v1"]}, "servers.larger.url is not a setting"),
+    ("servers.larger", {"urls": ["http://h/v1"], "key": 1}, "servers.larger.key is not a setting"),
     ("servers.larger", {}, "servers.larger.urls is missing; set it."),
     ("servers.larger", {"urls": ["http://h/v1"], "max_tokens": 9}, "max_tokens is not a setting"),
     ("judging.usual.endpoint.retries", 99, "default.judging.usual.endpoint.retries is 99; it must"),

@@ -3,7 +3,7 @@ import pytest
 from helpers.texts import Fake, profile, prompt
 
 from lib.judging import judges
-from lib.judging.humans import HumanReferences, agreement_with_humans, votes_with_humans
+from lib.judging.humans import HumanReferences, agreement_with_humans, choices, votes_with_humans
 
 PROMPTS = [prompt("p", "", references=["bees", "stars"]), prompt("q", "", references=["law"]),
            prompt("r", "")]
@@ -66,6 +66,16 @@ class Voter:
         return [{"winner": None if "law" in c["left"] + c["right"] else
                  "right" if "- bees" in c["right"] and "- bees" not in c["left"] else "left"}
                 for c in comparisons]
+
+
+def test_what_a_judge_likes_best_is_worth_what_the_references_say():
+    right, half, wrong = profile("bees", "stars"), profile("bees", "law"), profile("wax")
+    candidates = {"p": [wrong, None, half, right], "q": [None], "r": [right]}
+    bees = Table("bees", {"bees": 1.0})  # cannot tell of the rest; the first of equals counts
+    wax = Table("wax", {"bees": 0.0, "wax": 2.0})
+    found = choices([bees, wax], HumanReferences(PROMPTS), candidates)
+    assert found["bees"]["rate"] == 0.5 and found["wax"]["rate"] == 0
+    assert found["bees"]["n"] == 1, "texts without terms or without a profile do not count"
 
 
 def test_a_judge_that_votes_is_asked_in_both_orders():

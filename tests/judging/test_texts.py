@@ -23,6 +23,13 @@ def test_a_text_is_its_titles_and_sentences():
     assert texts.text_of(BEES).startswith("On bees\nBees dance.")
 
 
+def test_brevity_counts_the_words_of_a_name_beyond_the_third():
+    judge = texts.Brevity("short")
+    assert judge.score("p", profile("bees", "waggle dance of bees")) == -0.5
+    assert judge.score("p", profile("bee dance")) == 0 and judge.score("p", None) == judges.WORST
+    assert judge.family == "rule"
+
+
 @pytest.mark.parametrize(("names", "coverage", "relevance", "redundancy"), [
     (["bees", "stars"], 1, HALF, 0), (["bees"], 0.5, HALF, 0), (["both"], HALF, 1, 0),
     (["bees", "bees"], 0.5, HALF, 1), (["bees", "bees", "stars"], 1, HALF, 1 / 3),

@@ -117,7 +117,8 @@ def test_one_row_holds_all_measures_of_a_text():
         "soft_precision": 2.8 / 3, "soft_recall": 0.9,
         "soft_f1": 2 * 2.8 / 3 * 0.9 / (2.8 / 3 + 0.9),
         "faithful_words": 1 / 2, "faithful_trigrams": None, "repeated_names": 1 / 3,
-        "repeated_descriptions": 0, "competencies": 3, "tokens": 12, "compliant": True})
+        "repeated_descriptions": 0, "competencies": 3, "name_words": 1, "tokens": 12,
+        "compliant": True})
     assert not measure_references(PROMPT, written(given, finished=False),
                                   {**VECTORS, "A": [1.0, 0.0]})["compliant"]
 
@@ -127,6 +128,7 @@ def test_an_unreadable_profile_scores_zero_and_a_text_without_references_none():
     scores = [f"{kind}{name}" for kind in ("", "soft_") for name in ("precision", "recall", "f1")]
     assert all(row[name] == 0 for name in scores)
     assert (row["competencies"], row["compliant"], row["faithful_words"]) == (0, False, None)
+    assert row["name_words"] is None
     bare = {key: value for key, value in PROMPT.items() if key != "references"}
     row = measure_references(bare, written(profile(("a", "on gases"))), {})
     assert all(row[name] is None for name in scores) and row["faithful_words"] == 1

@@ -143,8 +143,8 @@ def test_modules_are_of_a_size_that_a_reader_can_hold():
     lines = sum(len(source(path).splitlines()) for path in MODULES)
     # Among them: the real study 3,000, against faults and harm 1,800, the experts 1,300,
     # judges of judges 450, conditions trained anew 250, ways to ask 350, whole documents 1,000, the
-    # open wording of the world 550, writers behind servers 150, drawings for phones.
-    assert lines <= 24_650
+    # open wording of the world 550, writers behind servers 250, drawings for phones.
+    assert lines <= 24_850
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 430
     assert len((ROOT / "params.yaml").read_text().splitlines()) <= 555
 
