@@ -12,8 +12,8 @@ def judging(found: Metrics) -> str:
     used, longest = found["judges"]["label"], found["judges"]["longest"]
     verdict = apart(used["agreement_with_humans"], longest["agreement_with_humans"], "better than",
                     "no better than", "worse than")
-    return (f"A judge made of {used['family']}s orders two profiles as indexers' terms do in "
-            f"{percent(used['agreement_with_humans'])} of pairs, {verdict} a preference for the "
+    return (f"The judge that labels ({used['family']}) orders two profiles as indexers' terms do "
+            f"in {percent(used['agreement_with_humans'])} of pairs, {verdict} a preference for the "
             f"longer one ({percent(longest['agreement_with_humans'])}); one that has seen such "
             f"terms reaches {percent(found['judges']['reward']['agreement_with_humans'])}.")
 
@@ -37,8 +37,8 @@ def validation(found: Metrics) -> str:
     for name, one in found["preferred"].items():
         told.append(f"{said(name)} on {percent(one['people'])} of texts (F1 "
                     f"{decimal(found['f1'][name])}, {found['name_words'][name]:.1f} words a name)")
-    return (f"Preferred to the base (F1 {decimal(found['f1']['base'])}, "
-            f"{found['name_words']['base']:.1f} words a name) by people's terms: {'; '.join(told)}.")
+    base = f"F1 {decimal(found['f1']['base'])}, {found['name_words']['base']:.1f} words a name"
+    return f"Preferred to the base ({base}) by people's terms: {'; '.join(told)}."
 
 
 def gate(found: Metrics) -> str:
